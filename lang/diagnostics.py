@@ -1,0 +1,87 @@
+"""What fusec says when a spec cannot work: one class per code, built from spans, printed elsewhere.
+
+A diagnostic is a frozen dataclass that holds what it is about and answers five questions: `title`,
+`marks` (the first is primary), `why`, `fixes`, `see`. Its docstring is the page `fusec explain` prints.
+Classes live in `fusec/lang/codes/`, one file per code.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Iterable
+from typing import ClassVar, Literal
+
+import msgspec
+
+from fusec.lang.source import Span
+
+Level = Literal["error", "warning", "hint"]
+Grade = Literal["safe", "maybe"]
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """A span with a few words beside it."""
+
+    span: Span
+    note: str = ""
+
+
+class Edit(msgspec.Struct, frozen=True):
+    """Replace the text of `span` by `text`."""
+
+    span: Span
+    text: str
+
+
+class Fix(msgspec.Struct, frozen=True):
+    """The next step in words; with `edits` and a grade when a machine may apply it."""
+
+    say: str
+    edits: tuple[Edit, ...] = ()
+    grade: Grade | None = None
+
+
+class Diagnostic:
+    """Base of all codes. Subclasses: `@dataclass(frozen=True) class X(Diagnostic, code="FUSE000")`."""
+
+    code: ClassVar[str]
+    level: ClassVar[Level]
+    by_code: ClassVar[dict[str, type[Diagnostic]]] = {}
+
+    def __init_subclass__(cls, code: str, level: Level = "error") -> None:
+        other = Diagnostic.by_code.get(code)
+        assert other is None or other.__qualname__ == cls.__qualname__, f"{code} is declared twice"
+        cls.code, cls.level = code, level
+        Diagnostic.by_code[code] = cls
+
+    def title(self) -> str:
+        raise NotImplementedError
+
+    def marks(self) -> tuple[Mark, ...]:
+        raise NotImplementedError
+
+    def why(self) -> str:
+        return ""
+
+    def fixes(self) -> tuple[Fix, ...]:
+        return ()
+
+    def see(self) -> str:
+        return ""
+
+
+def all_codes() -> dict[str, type[Diagnostic]]:
+    """Every code, in order; imports each file of `fusec/lang/codes/`."""
+    from fusec.lang import codes
+
+    for module in pkgutil.iter_modules(codes.__path__):
+        importlib.import_module(f"{codes.__name__}.{module.name}")
+    return dict(sorted(Diagnostic.by_code.items()))
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that `word` was most likely meant to be, or None when nothing is near."""
+    found = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    return found[0] if found else None

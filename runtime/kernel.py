@@ -1,0 +1,83 @@
+"""The contract between an executor and the kernels that do the work.
+
+A kernel is one function `run(inputs, slots, ctx)` in `fusec/runtime/kernels/<name>/`. It reads the
+artifacts in `inputs`, fills the empty folder `ctx.out` and returns nothing. Everything else (where the
+folder is published, identities, retries) belongs to the executor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+Kind = Literal["model", "data", "tokenizer", "report", "delta"]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A complete result on disk.
+
+    model      a Hugging Face folder (config, safetensors shards, tokenizer files)
+    data       a folder with `data.arrow`, an Arrow IPC stream
+    tokenizer  a folder that `AutoTokenizer.from_pretrained` loads
+    report     a folder with `report.json`
+    """
+
+    kind: Kind
+    path: Path
+    id: str
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method value from a spec, every default filled in: `ties(density: 0.5)`."""
+
+    name: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.args[name]
+
+
+@dataclass
+class Meter:
+    """What a kernel used, counted by the kernel itself. Bytes are payload bytes, not headers."""
+
+    bytes_read: int = 0
+    bytes_written: int = 0
+    expert_bytes: int = 0
+    tokens: int = 0
+    flops: float = 0.0
+    steps: int = 0
+
+
+class Emit(Protocol):
+    """`emit("progress", done=3, total=10, unit="steps")`: goes to the event stream of the run."""
+
+    def __call__(self, kind: str, /, **fields: Any) -> None: ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a kernel may use besides its inputs."""
+
+    out: Path
+    emit: Emit
+    meter: Meter
+    seed: int | None = None
+    threads: int = 1
+    device: str = "cpu"
+    cancelled: Callable[[], bool] = lambda: False
+
+
+class RunError(Exception):
+    """Something outside the program is wrong: one sentence that names the file, tensor or row.
+
+    `hint` is the next step. Shown as one clear error, never as a traceback.
+    """
+
+    def __init__(self, what: str, *, hint: str = "") -> None:
+        super().__init__(what)
+        self.what, self.hint = what, hint
