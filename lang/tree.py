@@ -20,17 +20,17 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 # --- expressions -------------------------------------------------------------
 
 
-class Name(Node, frozen=True):
+class Name(Node, frozen=True, kw_only=True):
     id: str
 
 
-class Column(Node, frozen=True):
+class Column(Node, frozen=True, kw_only=True):
     """`.prompt`: a column of the row at hand."""
 
     id: str
 
 
-class Text(Node, frozen=True):
+class Text(Node, frozen=True, kw_only=True):
     """A string; `parts` alternate between literal text and interpolated expressions."""
 
     parts: tuple[str | Expr, ...]
@@ -43,35 +43,35 @@ class Text(Node, frozen=True):
         return None
 
 
-class Number(Node, frozen=True):
+class Number(Node, frozen=True, kw_only=True):
     value: int | float
 
 
-class Quantity(Node, frozen=True):
+class Quantity(Node, frozen=True, kw_only=True):
     """`24 GB`: the number as written (multiplier applied) and the unit as written."""
 
     value: int | float
     unit: str
 
 
-class Bool(Node, frozen=True):
+class Bool(Node, frozen=True, kw_only=True):
     value: bool
 
 
-class List(Node, frozen=True):
+class List(Node, frozen=True, kw_only=True):
     items: tuple[Expr, ...]
 
 
-class Entry(Node, frozen=True):
+class Entry(Node, frozen=True, kw_only=True):
     key: Expr
     value: Expr
 
 
-class Map(Node, frozen=True):
+class Map(Node, frozen=True, kw_only=True):
     entries: tuple[Entry, ...]
 
 
-class Comprehension(Node, frozen=True):
+class Comprehension(Node, frozen=True, kw_only=True):
     """`[item for variable in over if condition]`; a map comprehension when `item` is an `Entry`."""
 
     item: Expr | Entry
@@ -80,65 +80,65 @@ class Comprehension(Node, frozen=True):
     condition: Expr | None = None
 
 
-class Field(Node, frozen=True):
+class Field(Node, frozen=True, kw_only=True):
     value: Expr
     name: Name
 
 
-class Index(Node, frozen=True):
+class Index(Node, frozen=True, kw_only=True):
     value: Expr
     key: Expr
 
 
-class Arg(Node, frozen=True):
+class Arg(Node, frozen=True, kw_only=True):
     """An argument of a call; `name` is None for a positional one."""
 
     name: Name | None
     value: Expr
 
 
-class Call(Node, frozen=True):
+class Call(Node, frozen=True, kw_only=True):
     """`ties(density: 0.5)`: a value, free of cost."""
 
     callee: Expr
     args: tuple[Arg, ...]
 
 
-class Slot(Node, frozen=True):
+class Slot(Node, frozen=True, kw_only=True):
     name: Name
     value: Expr
 
 
-class Block(Node, frozen=True):
+class Block(Node, frozen=True, kw_only=True):
     slots: tuple[Slot, ...]
 
 
-class Step(Node, frozen=True):
+class Step(Node, frozen=True, kw_only=True):
     """`merge { ... }`: work. `verb` is a `Name`, or a `Field` of names for an extension's verb."""
 
     verb: Expr
     block: Block
 
 
-class Stage(Node, frozen=True):
+class Stage(Node, frozen=True, kw_only=True):
     """One `|> verb { ... }`; the block may be left out."""
 
     verb: Expr
     block: Block | None
 
 
-class Pipeline(Node, frozen=True):
+class Pipeline(Node, frozen=True, kw_only=True):
     head: Expr
     stages: tuple[Stage, ...]
 
 
-class IfElse(Node, frozen=True):
+class IfElse(Node, frozen=True, kw_only=True):
     condition: Expr
     then: Expr
     otherwise: Expr
 
 
-class Binary(Node, frozen=True):
+class Binary(Node, frozen=True, kw_only=True):
     """`op` is one of: or and == != <= >= < > in, not in, + - * / and .. (a range)."""
 
     op: str
@@ -146,14 +146,14 @@ class Binary(Node, frozen=True):
     right: Expr
 
 
-class Unary(Node, frozen=True):
+class Unary(Node, frozen=True, kw_only=True):
     """`op` is `not`, `+` or `-`."""
 
     op: str
     value: Expr
 
 
-class Ref(Node, frozen=True):
+class Ref(Node, frozen=True, kw_only=True):
     """`%name` or `%name.key`: a node of the IR; only IR text has these."""
 
     id: str
@@ -168,28 +168,28 @@ Expr: TypeAlias = (
 # --- types as written --------------------------------------------------------
 
 
-class TypeName(Node, frozen=True):
+class TypeName(Node, frozen=True, kw_only=True):
     id: str
 
 
-class TypeArg(Node, frozen=True):
+class TypeArg(Node, frozen=True, kw_only=True):
     """An argument of a type; in IR text its value may also be a literal expression."""
 
     name: Name | None
     value: TypeExpr | Number | Text | Ref
 
 
-class TypeApply(Node, frozen=True):
+class TypeApply(Node, frozen=True, kw_only=True):
     id: str
     args: tuple[TypeArg, ...]
 
 
-class ColumnType(Node, frozen=True):
+class ColumnType(Node, frozen=True, kw_only=True):
     name: Name
     type: TypeExpr
 
 
-class RowType(Node, frozen=True):
+class RowType(Node, frozen=True, kw_only=True):
     columns: tuple[ColumnType, ...]
 
 
@@ -199,12 +199,12 @@ TypeExpr: TypeAlias = TypeName | TypeApply | RowType
 # --- declarations ------------------------------------------------------------
 
 
-class Family(Node, frozen=True):
+class Family(Node, frozen=True, kw_only=True):
     variable: Name
     over: Expr
 
 
-class From(Node, frozen=True):
+class From(Node, frozen=True, kw_only=True):
     """`from "uri" { options } |> stage ...`: something that comes from outside."""
 
     uri: Text
@@ -212,40 +212,40 @@ class From(Node, frozen=True):
     stages: tuple[Stage, ...]
 
 
-class Declaration(Node, frozen=True):
+class Declaration(Node, frozen=True, kw_only=True):
     doc: str = ""
 
 
-class Edition(Declaration, frozen=True):
+class Edition(Declaration, frozen=True, kw_only=True):
     year: Number
 
 
-class Use(Declaration, frozen=True):
+class Use(Declaration, frozen=True, kw_only=True):
     path: Text
     args: tuple[Arg, ...]
     name: Name
     family: Family | None = None
 
 
-class Extend(Declaration, frozen=True):
+class Extend(Declaration, frozen=True, kw_only=True):
     package: Text
     name: Name
 
 
-class Param(Declaration, frozen=True):
+class Param(Declaration, frozen=True, kw_only=True):
     name: Name
     type: TypeExpr | None = None
     default: Expr | None = None
 
 
-class Let(Declaration, frozen=True):
+class Let(Declaration, frozen=True, kw_only=True):
     name: Name
     family: Family | None = None
     type: TypeExpr | None = None
     value: Expr
 
 
-class Bind(Declaration, frozen=True):
+class Bind(Declaration, frozen=True, kw_only=True):
     """`model x = ...` or `data x from ...`; `kind` is model, delta, data, tokenizer or report."""
 
     kind: str
@@ -256,27 +256,27 @@ class Bind(Declaration, frozen=True):
     value: Expr | From
 
 
-class Budget(Declaration, frozen=True):
+class Budget(Declaration, frozen=True, kw_only=True):
     block: Block
 
 
-class Target(Declaration, frozen=True):
+class Target(Declaration, frozen=True, kw_only=True):
     name: Name
     value: Expr
 
 
-class Check(Declaration, frozen=True):
+class Check(Declaration, frozen=True, kw_only=True):
     condition: Expr
     message: Text | None = None
 
 
-class Output(Declaration, frozen=True):
+class Output(Declaration, frozen=True, kw_only=True):
     path: Expr
     to: Text
     block: Block | None = None
 
 
-class Broken(Declaration, frozen=True):
+class Broken(Declaration, frozen=True, kw_only=True):
     kind: str
     name: Name | None = None
 
