@@ -1,7 +1,8 @@
 """What fusec says when a spec cannot work: one class per code, built from spans, printed elsewhere.
 
-A diagnostic is a frozen dataclass that holds what it is about and answers five questions: `title`,
-`marks` (the first is primary), `why`, `fixes`, `see`. Its docstring is the page `fusec explain` prints.
+A diagnostic is a frozen dataclass that holds what it is about and answers a few questions: `title`,
+`marks` (the first is primary), `tables`, `why`, `fixes`, `see`. Its docstring is the page that
+`fusec explain` prints.
 Classes live in `fusec/lang/codes/`, one file per code.
 """
 
@@ -66,6 +67,10 @@ class Diagnostic:
         return ""
 
     def fixes(self) -> tuple[Fix, ...]:
+        return ()
+
+    def tables(self) -> tuple[tuple[str, str], ...]:
+        """Labelled text of one or more lines, printed between the marks and the footers."""
         return ()
 
     def see(self) -> str:

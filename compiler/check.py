@@ -1,0 +1,233 @@
+"""check: every declaration evaluated once, every step typed, nothing run.
+
+The checker pulls: a name is evaluated when somebody needs it, so declarations may stand in any order and
+a cycle is a name met again on the way. It knows sources only through `Facts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from fusec.compiler import blocks, declared, evaluate, gates
+from fusec.compiler.facts import SourceFacts, SourceProblem, SourceRequest, TokenizerFacts, compare_tokenizers
+from fusec.compiler.ir import Check, Output, Ref
+from fusec.compiler.module import Module, bind
+from fusec.compiler.rowexpr import RowProblem, column_type
+from fusec.compiler.rows import Columns
+from fusec.compiler.scope import Scope
+from fusec.compiler.slots import Input
+from fusec.compiler.step import Method, Step
+from fusec.compiler.values import UNKNOWN, Broken, Measure
+from fusec.lang import tree
+from fusec.lang.codes.fuse101_unknown_name import UnknownName
+from fusec.lang.codes.fuse105_cycle import Cycle
+from fusec.lang.codes.fuse108_never_used import NeverUsed
+from fusec.lang.codes.fuse207_kind_differs import KindDiffers
+from fusec.lang.diagnostics import Diagnostic
+from fusec.lang.source import Span
+from fusec.lang.types import Type, Unknown
+
+FactsOf = Callable[[SourceRequest], SourceFacts | SourceProblem]
+
+
+class TypedStep(msgspec.Struct, frozen=True):
+    """A step that fits: its address, its resolved slots, its type, and where it stands."""
+
+    name: str
+    step: Step
+    type: Type
+    at: Span
+    label: str
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """One line of the `budget` block, in the base unit of its dimension."""
+
+    name: str
+    value: Measure
+    at: Span
+
+
+class Typed(msgspec.Struct, frozen=True):
+    """A checked spec: what it would do if there are no errors among `problems`."""
+
+    steps: Mapping[str, TypedStep]
+    goals: tuple[Output | Check, ...]
+    limits: tuple[Limit, ...]
+    targets: Mapping[str, Method]
+    params: Mapping[str, Any]
+    sources: Mapping[str, SourceRequest]
+    facts: Mapping[str, SourceFacts]
+    problems: tuple[Diagnostic, ...]
+
+    @property
+    def failed(self) -> bool:
+        return any(problem.level == "error" for problem in self.problems)
+
+
+def check(file: tree.File, facts: FactsOf, settings: Mapping[str, str] | None = None) -> Typed:
+    """Type a parsed spec; problems of parsing are the caller's to add. `settings` are `--set` texts."""
+    checker = Checker(bind(file, settings or {}), facts)
+    return checker.run()
+
+
+class Checker:
+    """The state of one check: what has been evaluated, what is being evaluated, what was said."""
+
+    def __init__(self, module: Module, facts: FactsOf) -> None:
+        self.module, self.facts_of = module, facts
+        self.steps: dict[str, TypedStep] = {}
+        self.sources: dict[str, SourceRequest] = {}
+        self.facts: dict[str, SourceFacts] = {}
+        self.tokenizers: dict[str, TokenizerFacts] = {}
+        self._values: dict[str, Any] = {}
+        self._pending: list[tuple[str, Span]] = []
+        self._used: set[str] = set()
+        self._problems: dict[Diagnostic, None] = dict.fromkeys(module.problems)
+
+    def run(self) -> Typed:
+        for name, decl in self.module.named.items():
+            if isinstance(decl, (tree.Param, tree.Let, tree.Bind, tree.Target)):
+                self.value_of(name, decl)
+        targets = {
+            name: value
+            for name, value in self._values.items()
+            if isinstance(self.module.named[name], tree.Target) and isinstance(value, Method)
+        }
+        params = {
+            name: value if not isinstance(value, Measure) else str(value)
+            for name, value in self._values.items()
+            if isinstance(self.module.named[name], tree.Param) and not isinstance(value, Broken)
+        }
+        goals = gates.goals(self)
+        limits = gates.limits(self)
+        self._say_unused()
+        problems = tuple(self._problems)
+        return Typed(self.steps, goals, limits, targets, params, self.sources, self.facts, problems)
+
+    # --- speaking -------------------------------------------------------------
+
+    def report(self, problem: Diagnostic) -> None:
+        """Say it once, however often it is found."""
+        self._problems.setdefault(problem)
+
+    def wrong(self, at: Span, got: str, wants: str, by: str, expr: tree.Expr | None = None) -> Broken:
+        """Report a value of another kind than wanted."""
+        where = self.declared(expr.id) if isinstance(expr, tree.Name) else None
+        self.report(KindDiffers(at=at, got=got, wants=wants, by=by, declared=where))
+        return UNKNOWN
+
+    def declared(self, name: str) -> Span | None:
+        decl = self.module.named.get(name)
+        return decl.name.span if decl is not None and decl.name is not None else None
+
+    def _say_unused(self) -> None:
+        for name, decl in self.module.named.items():
+            if name in self._used or isinstance(decl, (tree.Target, tree.Broken)):
+                continue
+            if isinstance(decl, tree.Param) and name == "seed":
+                continue
+            kind = decl.kind if isinstance(decl, tree.Bind) else type(decl).__name__.lower()
+            self.report(NeverUsed(name=name, at=decl.name.span, kind=kind))
+
+    # --- names ------------------------------------------------------------------
+
+    def is_declared(self, name: str, scope: Scope) -> bool:
+        return name in scope.names or name in self.module.named
+
+    def lookup(self, name: tree.Name, scope: Scope) -> Any:
+        """The value of a name: variables of the scope, then declarations of the file."""
+        if name.id in scope.names:
+            return scope.names[name.id]
+        decl = self.module.named.get(name.id)
+        if decl is None:
+            known = {n: self.declared(n) for n in self.module.named}
+            known |= dict.fromkeys(scope.names)
+            self.report(UnknownName(name=name.id, at=name.span, known=tuple(known.items())))
+            return UNKNOWN
+        self._used.add(name.id)
+        return self.value_of(name.id, decl)
+
+    def let_value(self, expr: tree.Expr, scope: Scope) -> tuple[tree.Expr, Scope] | None:
+        """The expression behind the name of a plain `let`, so that it meets what the place wants."""
+        if not isinstance(expr, tree.Name) or expr.id in scope.names:
+            return None
+        decl = self.module.named.get(expr.id)
+        if not isinstance(decl, tree.Let) or decl.family is not None or self._waits(expr.id):
+            return None
+        self._used.add(expr.id)
+        return decl.value, Scope(address=expr.id)
+
+    def value_of(self, name: str, decl: Any) -> Any:
+        """The value of a declaration, evaluated once."""
+        if name in self._values:
+            return self._values[name]
+        if self._waits(name):
+            self._report_cycle(name)
+            return UNKNOWN
+        if isinstance(decl, tree.Broken):
+            return UNKNOWN
+        self._pending.append((name, decl.name.span))
+        try:
+            self._values[name] = declared.declaration(self, name, decl)
+        finally:
+            self._pending.pop()
+        return self._values[name]
+
+    def _waits(self, name: str) -> bool:
+        return any(waiting == name for waiting, _ in self._pending)
+
+    def _report_cycle(self, name: str) -> None:
+        names = [waiting for waiting, _ in self._pending]
+        around = self._pending[names.index(name) :]
+        needs = [*(waiting for waiting, _ in around[1:]), name]
+        steps = tuple((n, at, need) for (n, at), need in zip(around, needs, strict=True))
+        self.report(Cycle(steps=steps))
+
+    # --- what expressions need --------------------------------------------------------
+
+    def evaluate(self, expr: tree.Expr, scope: Scope) -> Any:
+        return evaluate.evaluate(self, expr, scope)
+
+    def method(self, cls: type[Method], args: tuple[tree.Arg, ...], at: Span, scope: Scope) -> Any:
+        return blocks.method(self, cls, args, at, scope)
+
+    def step(
+        self, verb: tree.Expr, block: tree.Block | None, subject: blocks.Subject | None, scope: Scope
+    ) -> Any:
+        return blocks.step(self, verb, block, subject, scope)
+
+    def pipeline(self, head: Any, at: Span, stages: tuple[tree.Stage, ...], scope: Scope) -> Any:
+        return blocks.pipeline(self, head, at, stages, scope)
+
+    def row_type(self, expr: Any, columns: Columns) -> str:
+        found = column_type(expr, columns)
+        return "Unknown" if isinstance(found, RowProblem) else str(found)
+
+    # --- steps ---------------------------------------------------------------------------
+
+    def add(self, name: str, step: Step, type_: Type, at: Span) -> Any:
+        """File a typed step under a free address and give it as a value."""
+        if isinstance(type_, Unknown):
+            return UNKNOWN
+        label = name.split("/", 1)[0]
+        self.steps[name] = TypedStep(name, step, type_, at, label)
+        return Input(Ref(name), type_)
+
+    def free(self, address: str, verb: str) -> str:
+        """An address nobody has: the plain one, or with the verb behind it."""
+        wanted, number = address or verb, 1
+        while wanted in self.steps:
+            number += 1
+            wanted = f"{address}/{verb}" if number == 2 else f"{address}/{verb}_{number - 1}"
+        return wanted
+
+    def tokenizer_adds(self, base: str, other: str) -> int | None:
+        a, b = self.tokenizers.get(base), self.tokenizers.get(other)
+        if a is None or b is None:
+            return None
+        match = compare_tokenizers(a, b)
+        return match.extra if match.kind == "extends" else None

@@ -1,0 +1,94 @@
+"""What work will use, as ranges: bytes, floating-point operations, tokens, memory, seconds.
+
+Verbs state quantities; `Rates` turn them into seconds. Rates are a built-in table until a machine has
+been measured, so a plan says which it used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+
+class Range(msgspec.Struct, frozen=True):
+    """Low, likely and high value of one quantity in its base unit."""
+
+    low: float = 0.0
+    likely: float = 0.0
+    high: float = 0.0
+
+    def __add__(self, other: Range) -> Range:
+        return Range(self.low + other.low, self.likely + other.likely, self.high + other.high)
+
+    def __mul__(self, factor: float) -> Range:
+        return Range(self.low * factor, self.likely * factor, self.high * factor)
+
+
+def exactly(value: float) -> Range:
+    """A quantity known before anything runs."""
+    return Range(float(value), float(value), float(value))
+
+
+def about(value: float, spread: float) -> Range:
+    """A quantity known up to a factor: `about(100, 2)` is 50 .. 100 .. 200."""
+    return Range(value / spread, float(value), value * spread)
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """What one step uses. `expert_reads` is the part of `reads` that a merge budget binds."""
+
+    reads: Range = Range()
+    writes: Range = Range()
+    expert_reads: Range = Range()
+    flops: Range = Range()
+    tokens: Range = Range()
+    memory: Range = Range()
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.reads + other.reads,
+            self.writes + other.writes,
+            self.expert_reads + other.expert_reads,
+            self.flops + other.flops,
+            self.tokens + other.tokens,
+            Range(*(max(a, b) for a, b in zip(_triple(self.memory), _triple(other.memory), strict=True))),
+        )
+
+
+def _triple(r: Range) -> tuple[float, float, float]:
+    return r.low, r.likely, r.high
+
+
+class Rates(msgspec.Struct, frozen=True):
+    """Speeds of a device: bytes per second of storage, floating-point operations per second, fixed start."""
+
+    name: str
+    read: Range
+    write: Range
+    flops: Range
+    start: float = 0.02
+
+    def seconds(self, cost: Cost) -> Range:
+        """Time if reading, computing and writing do not overlap; high quantities meet low speeds."""
+        parts = ((cost.reads, self.read), (cost.writes, self.write), (cost.flops, self.flops))
+        low = sum(amount.low / rate.high for amount, rate in parts)
+        likely = sum(amount.likely / rate.likely for amount, rate in parts)
+        high = sum(amount.high / rate.low for amount, rate in parts)
+        return Range(self.start + low, self.start + likely, self.start + high)
+
+
+# Orders of magnitude for one CPU core with AVX2 in fp32 and a local NVMe disk, measured on small models.
+LOCAL_CPU = Rates(
+    name="local cpu, built-in rates",
+    read=Range(3e8, 1e9, 3e9),
+    write=Range(1e8, 5e8, 2e9),
+    flops=Range(1e10, 4e10, 2e11),
+)
+
+
+def total(costs: Iterable[Cost]) -> Cost:
+    out = Cost()
+    for cost in costs:
+        out = out + cost
+    return out

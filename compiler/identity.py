@@ -1,0 +1,68 @@
+"""What a result is: a hash of everything that can change its bytes, and of nothing else.
+
+In: verb, revision, resolved slots (the seed among them), identities of inputs. Out: names, order of
+declarations, formatting, files, origins, types. Sources are what they contain, wherever they lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from fusec.compiler.ir import Call, Check, Graph, Node, Output, Pairs, Ref, goal_refs
+from fusec.compiler.rowexpr import Col, Op
+
+# Slots that bound or place work without changing its result, and where a source was found.
+OUTSIDE = frozenset({"expert_reads", "uri"})
+
+
+def node_id(node: Node, ids: Mapping[str, str]) -> str:
+    """64 hex digits; `ids` holds the identities of all inputs by node name."""
+    slots = [[name, plain(value, ids)] for name, value in node.slots if name not in OUTSIDE]
+    return digest(["node", node.verb, node.revision, slots])
+
+
+def graph_ids(graph: Graph) -> dict[str, str]:
+    """The identity of every node."""
+    ids: dict[str, str] = {}
+    for name, node in graph.nodes.items():
+        ids[name] = node_id(node, ids)
+    return ids
+
+
+def plan_id(graph: Graph, ids: Mapping[str, str]) -> str:
+    """The identity of what a graph is for: its goals, in an order that no name decides."""
+    goals = []
+    for goal in graph.goals:
+        if isinstance(goal, Output):
+            goals.append(["output", goal.to, *(plain(ref, ids) for ref in goal_refs(goal))])
+        elif isinstance(goal, Check):
+            goals.append(["check", plain(goal.condition, ids)])
+        else:
+            goals.append(["keep", plain(goal.of, ids)])
+    return digest(["plan", sorted(digest(goal) for goal in goals)])
+
+
+def plain(value: Any, ids: Mapping[str, str]) -> Any:
+    """A value as lists, strings and numbers, tagged so that no two values of one slot look alike."""
+    if isinstance(value, Ref):
+        return ["ref", ids[value.node], value.key]
+    if isinstance(value, tuple):
+        return ["list", *(plain(item, ids) for item in value)]
+    if isinstance(value, Pairs):
+        return ["pairs", *([plain(k, ids), plain(v, ids)] for k, v in value.items)]
+    if isinstance(value, Call):
+        return ["call", value.name, *([name, plain(arg, ids)] for name, arg in value.args)]
+    if isinstance(value, Col):
+        return ["column", value.name]
+    if isinstance(value, Op):
+        return ["op", value.name, *(plain(arg, ids) for arg in value.args)]
+    return value
+
+
+def digest(value: Any) -> str:
+    """sha256 of the MessagePack form, which tells ints, floats, strings and booleans apart."""
+    return sha256(msgspec.msgpack.encode(value)).hexdigest()

@@ -1,0 +1,1 @@
+"""Methods: values that say how a verb works. One file per family; the file name is the family."""

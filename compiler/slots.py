@@ -1,0 +1,154 @@
+"""What a slot may hold, as types for `Step` fields.
+
+A verb declares `experts: Experts` or `rows: Rows`; the marker inside the `Annotated` type tells the
+checker what to expect from the text, the messages what was expected, and the lowering how the value
+becomes IR and back.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+from annotated_types import Ge, Gt, Le
+
+from fusec.compiler.ir import Ref
+from fusec.lang.types import Type
+from fusec.lang.units import Dimension
+
+
+class Input(msgspec.Struct, frozen=True):
+    """A result of another node with its type."""
+
+    ref: Ref
+    type: Type
+
+
+class Keyed(msgspec.Struct, frozen=True):
+    """One member of a map; the key is empty when a single value stands where a map may."""
+
+    key: str
+    input: Input
+
+
+class Weighted(msgspec.Struct, frozen=True):
+    """One member of a weighted list; the weight is None when the spec gives none."""
+
+    input: Input
+    weight: float | None
+
+
+# --- markers: what the checker looks for ---------------------------------------
+
+
+class One(msgspec.Struct, frozen=True):
+    """A single result of one kind."""
+
+    kind: str
+
+    def __str__(self) -> str:
+        return self.kind.capitalize()
+
+
+class Many(msgspec.Struct, frozen=True):
+    """A map or list of results; a single one counts as a list of one."""
+
+    kind: str
+
+    def __str__(self) -> str:
+        return f"a list or map of {self.kind.capitalize()}"
+
+
+class WeightedMany(msgspec.Struct, frozen=True):
+    """A list, a family, or a map from results to numbers."""
+
+    kind: str
+    share: bool = False
+
+    def __str__(self) -> str:
+        return f"a list of {self.kind.capitalize()}, with weights or without"
+
+
+class Amount(msgspec.Struct, frozen=True):
+    """A quantity of one dimension, held in its base unit; counts also say of what."""
+
+    dimension: Dimension
+    kind: str = ""
+
+    def __str__(self) -> str:
+        return f"Count[{self.kind}]" if self.kind else self.dimension
+
+
+class MethodOf(msgspec.Struct, frozen=True):
+    """A method of one family, such as `ties(density: 0.5)` of `merge`."""
+
+    family: str
+
+    def __str__(self) -> str:
+        return f"a {self.family} method"
+
+
+class RowOf(msgspec.Struct, frozen=True):
+    """An expression over the columns of a row; `type` is empty when any will do."""
+
+    type: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.type or 'an expression'} over the columns of a row"
+
+
+class ColumnName(msgspec.Struct, frozen=True):
+    """A column, written `.name`; a path `.a.b` where reports are meant."""
+
+    def __str__(self) -> str:
+        return "a column"
+
+
+class Words(msgspec.Struct, frozen=True):
+    """One of a few bare words."""
+
+    options: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " | ".join(self.options)
+
+
+class Plain(msgspec.Struct, frozen=True):
+    """A Python scalar: bool, int, float or str."""
+
+    type: str
+
+    def __str__(self) -> str:
+        return {"bool": "Bool", "int": "Int", "float": "Float", "str": "Str"}[self.type]
+
+
+class ListOf(msgspec.Struct, frozen=True):
+    item: Plain
+
+    def __str__(self) -> str:
+        return f"List[{self.item}]"
+
+
+Want: TypeAlias = One | Many | WeightedMany | Amount | MethodOf | RowOf | ColumnName | Words | Plain | ListOf
+
+# --- the types that verbs use ------------------------------------------------------
+
+Model: TypeAlias = Annotated[Input, One("model")]
+Data: TypeAlias = Annotated[Input, One("data")]
+Tokenizer: TypeAlias = Annotated[Input, One("tokenizer")]
+
+Models: TypeAlias = Annotated[tuple[Keyed, ...], Many("model")]
+DataMap: TypeAlias = Annotated[tuple[Keyed, ...], Many("data")]
+Reports: TypeAlias = Annotated[tuple[Keyed, ...], Many("report")]
+Experts: TypeAlias = Annotated[tuple[Weighted, ...], WeightedMany("model")]
+Parts: TypeAlias = Annotated[tuple[Weighted, ...], WeightedMany("data", share=True)]
+
+Size: TypeAlias = Annotated[int, Amount("Size"), Ge(0)]
+Share: TypeAlias = Annotated[float, Amount("Share"), Ge(0), Le(1)]
+Rows: TypeAlias = Annotated[int, Amount("Count", "rows"), Gt(0)]
+Steps: TypeAlias = Annotated[int, Amount("Count", "steps"), Gt(0)]
+Tokens: TypeAlias = Annotated[int, Amount("Count", "tokens"), Gt(0)]
+
+Row: TypeAlias = Annotated[Any, RowOf()]
+BoolRow: TypeAlias = Annotated[Any, RowOf("Bool")]
+ColumnPath: TypeAlias = Annotated[str, ColumnName()]

@@ -1,0 +1,266 @@
+"""How a verb is declared: one class with typed slots, a type rule and a cost rule.
+
+    class Merge(Step, verb="merge", revision=1, grade="exact", kernel="merge", subject="base"):
+        \"\"\"Combine experts of one weight space into one model.\"\"\"
+
+        base: Model
+        experts: Experts
+        method: MergeMethod
+
+The docstring is the manual page. A class is found by its file: `fusec/compiler/steps/<verb>.py`, so a
+new verb is a new file. Methods (`ties(...)`, `llama(...)`) are declared the same way in
+`fusec/compiler/methods/<family>.py`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import types
+import typing
+from functools import cache
+from typing import Any, ClassVar, Literal, Protocol
+
+import pydantic
+from pydantic.fields import FieldInfo
+
+from fusec.compiler.cost import Cost
+from fusec.compiler.ir import Call, Node, Pairs, Ref
+from fusec.compiler.slots import (
+    Input,
+    Keyed,
+    ListOf,
+    Many,
+    MethodOf,
+    One,
+    Plain,
+    Want,
+    Weighted,
+    WeightedMany,
+    Words,
+)
+from fusec.lang.diagnostics import Diagnostic
+from fusec.lang.source import Span
+from fusec.lang.types import Type
+
+Grade = Literal["exact", "seeded", "external"]
+GRADES: tuple[Grade, ...] = ("exact", "seeded", "external")
+
+
+class Site(Protocol):
+    """Where a step stands in the text; type rules use it to point and to speak."""
+
+    name: str
+
+    def at(self, slot: str, index: int | None = None) -> Span:
+        """The text of a slot's value, or of one item in it; the verb when the slot is not written."""
+
+    def label(self, value: Input) -> str:
+        """What the user calls this result."""
+
+    def report(self, diagnostic: Diagnostic) -> None: ...
+
+    def dropped(self, value: Input, column: str) -> Span | None:
+        """Where a column that `value` once had was dropped on the way."""
+
+    def tokenizer_adds(self, base: str, other: str) -> int | None:
+        """How many rows tokenizer `other` adds behind those of `base`; None when it differs otherwise."""
+
+
+class Declared(pydantic.BaseModel):
+    """What steps and methods share: closed, typed fields that know what they want."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    @classmethod
+    @cache
+    def wants(cls) -> dict[str, Want]:
+        """What each field may hold, in declaration order."""
+        return {name: _want(cls, name, field) for name, field in cls.model_fields.items()}
+
+    @classmethod
+    def required(cls) -> tuple[str, ...]:
+        return tuple(name for name, field in cls.model_fields.items() if field.is_required())
+
+
+class Method(Declared):
+    """A value that says how: free of cost, decided while compiling."""
+
+    name: ClassVar[str]
+    family: ClassVar[str]
+
+    def __init_subclass__(cls, name: str = "", family: str = "", **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        if name:
+            cls.name, cls.family = name, family
+
+
+class Step(Declared):
+    """One piece of work. Subclasses state what they take, what they give and what it costs.
+
+    `subject` is the slot that `x |> verb { ... }` fills, `kernel` the module under
+    `fusec.runtime.kernels`, `open_slots` the name of the field that collects free slots (one per column).
+    """
+
+    note: str | None = None
+
+    verb: ClassVar[str]
+    revision: ClassVar[int]
+    grade: ClassVar[Grade]
+    kernel: ClassVar[str]
+    subject: ClassVar[str]
+    open_slots: ClassVar[str] = ""
+    open_want: ClassVar[Want | None] = None
+
+    def __init_subclass__(
+        cls,
+        verb: str = "",
+        revision: int = 1,
+        grade: Grade = "exact",
+        kernel: str = "",
+        subject: str = "",
+        **rest: Any,
+    ) -> None:
+        super().__init_subclass__(**rest)
+        if verb:
+            cls.verb, cls.revision, cls.grade = verb, revision, grade
+            cls.kernel, cls.subject = kernel, subject
+
+    def gives(self, site: Site) -> Type:
+        """The type of the result; reports what does not fit together."""
+        raise NotImplementedError
+
+    def cost(self, result: Type) -> Cost:
+        """What the step will use, as ranges."""
+        return Cost()
+
+    @property
+    def seeded(self) -> bool:
+        return "seed" in type(self).model_fields
+
+    def order(self, ids: dict[str, str]) -> Step:
+        """The same step with inputs in canonical order, for verbs whose result does not depend on it."""
+        return self
+
+
+# --- finding declarations ---------------------------------------------------------------
+
+
+@cache
+def verb_names() -> tuple[str, ...]:
+    from fusec.compiler import steps
+
+    names = (module.name for module in pkgutil.iter_modules(steps.__path__))
+    return tuple(sorted(name for name in names if name != "source"))
+
+
+@cache
+def find_verb(verb: str) -> type[Step] | None:
+    """The class that declares `verb`; imports one file, so `check` pays only for verbs in use."""
+    name = "source" if verb.startswith("source.") else verb
+    if name != "source" and name not in verb_names():
+        return None
+    module = importlib.import_module(f"fusec.compiler.steps.{name}")
+    return next(
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Step) and getattr(value, "verb", "") == verb
+    )
+
+
+@cache
+def family_names() -> tuple[str, ...]:
+    from fusec.compiler import methods
+
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(methods.__path__)))
+
+
+@cache
+def methods_of(family: str) -> dict[str, type[Method]]:
+    """The methods of a family by name, in declaration order."""
+    module = importlib.import_module(f"fusec.compiler.methods.{family}")
+    classes = (v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Method))
+    return {cls.name: cls for cls in classes if getattr(cls, "family", "") == family}
+
+
+# --- between steps and IR -----------------------------------------------------------------
+
+
+def lower_value(value: Any) -> Any:
+    """A slot's value as IR."""
+    if isinstance(value, Input):
+        return value.ref
+    if isinstance(value, Method):
+        return Call(value.name, tuple((k, lower_value(getattr(value, k))) for k in type(value).model_fields))
+    if isinstance(value, tuple) and value and isinstance(value[0], Weighted):
+        if all(item.weight is None for item in value):
+            return tuple(item.input.ref for item in value)
+        return Pairs(tuple((item.input.ref, item.weight) for item in value))
+    if isinstance(value, tuple) and value and isinstance(value[0], Keyed):
+        if all(item.key == "" for item in value):
+            return tuple(item.input.ref for item in value)
+        return Pairs(tuple((item.key, item.input.ref) for item in value))
+    if isinstance(value, tuple):
+        return tuple(lower_value(item) for item in value)
+    return value
+
+
+def lower_slots(step: Step) -> tuple[tuple[str, Any], ...]:
+    """Every slot that can change the result, with its resolved value, in declaration order."""
+    names = (name for name in type(step).model_fields if name != "note")
+    return tuple((name, lower_value(getattr(step, name))) for name in names)
+
+
+def raise_step(node: Node, types: dict[Ref, Type]) -> Step:
+    """The step a node was lowered from; `types` gives the type of each reference."""
+    cls = find_verb(node.verb)
+    assert cls is not None, f"no verb {node.verb}"
+    wants = cls.wants()
+    return cls(**{name: _raise_value(value, wants[name], types) for name, value in node.slots})
+
+
+def _raise_value(value: Any, want: Want, types: dict[Ref, Type]) -> Any:
+    if value is None:
+        return None
+    if isinstance(want, One):
+        return Input(value, types[value])
+    if isinstance(want, MethodOf):
+        cls = methods_of(want.family)[value.name]
+        wants = cls.wants()
+        return cls(**{name: _raise_value(arg, wants[name], types) for name, arg in value.args})
+    if isinstance(want, WeightedMany):
+        pairs = value.items if isinstance(value, Pairs) else tuple((ref, None) for ref in value)
+        return tuple(Weighted(Input(ref, types[ref]), weight) for ref, weight in pairs)
+    if isinstance(want, Many):
+        pairs = value.items if isinstance(value, Pairs) else tuple(("", ref) for ref in value)
+        return tuple(Keyed(key, Input(ref, types[ref])) for key, ref in pairs)
+    return value
+
+
+def _want(cls: type[Declared], name: str, field: FieldInfo) -> Want:
+    """Read the marker of a field from its annotation."""
+    if issubclass(cls, Step) and name == cls.open_slots and cls.open_want is not None:
+        return cls.open_want
+    found = _marker(field.annotation, field.metadata)
+    assert found is not None, f"{cls.__name__}.{name}: no marker in {field.annotation}"
+    return found
+
+
+def _marker(annotation: Any, metadata: list[Any]) -> Want | None:
+    for item in metadata:
+        if isinstance(item, typing.get_args(Want)):
+            return typing.cast(Want, item)
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        inner, *extra = typing.get_args(annotation)
+        return _marker(inner, extra)
+    if origin in (typing.Union, types.UnionType):
+        arms = [arm for arm in typing.get_args(annotation) if arm is not type(None)]
+        return next((w for w in (_marker(arm, []) for arm in arms) if w is not None), None)
+    if origin is Literal:
+        return Words(typing.get_args(annotation))
+    if origin is tuple and typing.get_args(annotation)[0] in (str, int, float):
+        return ListOf(Plain(typing.get_args(annotation)[0].__name__))
+    if annotation in (bool, int, float, str):
+        return Plain(annotation.__name__)
+    return None

@@ -1,0 +1,52 @@
+"""evaluate: score a model on held-out data."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from annotated_types import Gt
+
+from fusec.compiler.cost import Cost, Range, exactly
+from fusec.compiler.slots import DataMap, Model
+from fusec.compiler.step import Site, Step
+from fusec.compiler.steps.source import model_bytes
+from fusec.compiler.texts import LANGUAGE_MODEL_COLUMNS, need_columns, tokens_in
+from fusec.lang.codes.fuse209_empty_list import EmptyList
+from fusec.lang.types import ModelType, ReportType, Type, Unknown
+
+SCORES = ("loss", "perplexity", "accuracy", "tokens")
+
+
+class Evaluate(Step, verb="evaluate", grade="seeded", kernel="evaluate", subject="model"):
+    """Score next-token prediction on one data set or a map of them: loss, perplexity, accuracy.
+
+    The loss is the mean over tokens in fp32. A map gives one record per key and their `average`.
+    """
+
+    model: Model
+    data: DataMap
+    batch: Annotated[int, Gt(0)] = 8
+    context: Annotated[int, Gt(1)] | None = None
+
+    def gives(self, site: Site) -> Type:
+        if not self.data:
+            site.report(EmptyList(at=site.at("data"), slot="data", verb="evaluate"))
+            return Unknown()
+        for index, part in enumerate(self.data):
+            why = "scoring a language model reads text, or prompts with responses, or messages"
+            need_columns(site, part.input, LANGUAGE_MODEL_COLUMNS, "data", index, why)
+        return ReportType(tuple(part.key for part in self.data if part.key), SCORES)
+
+    def cost(self, result: Type) -> Cost:
+        model = self.model.type
+        params = float(model.space.params) if isinstance(model, ModelType) else 0.0
+        tokens = Range()
+        for part in self.data:
+            tokens = tokens + tokens_in(part.input)
+        return Cost(
+            reads=exactly(model_bytes(model)) + tokens * 2.0,
+            writes=exactly(1000),
+            flops=tokens * (2.0 * params),
+            tokens=tokens,
+            memory=Range(params * 4, params * 5, params * 8),
+        )

@@ -1,0 +1,162 @@
+"""merge: combine experts of one weight space into one model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from annotated_types import Gt
+
+from fusec.compiler.cost import Cost, Range, exactly
+from fusec.compiler.methods.merge import MergeMethod
+from fusec.compiler.slots import Experts, Input, MethodOf, Model, Size, Weighted
+from fusec.compiler.step import Site, Step
+from fusec.compiler.steps.source import model_bytes
+from fusec.lang.codes.fuse201_different_space import DifferentSpace
+from fusec.lang.codes.fuse202_ancestor_unknown import AncestorUnknown
+from fusec.lang.codes.fuse203_tokenizers_disagree import TokenizersDisagree
+from fusec.lang.codes.fuse209_empty_list import EmptyList
+from fusec.lang.codes.fuse212_out_of_range import OutOfRange
+from fusec.lang.codes.fuse302_read_budget_too_small import ReadBudgetTooSmall
+from fusec.lang.types import ModelType, Type, Unknown
+from fusec.lang.units import quantity_text
+
+DTYPE_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
+
+
+class Merge(Step, verb="merge", kernel="merge", subject="base"):
+    """Combine experts of one weight space into one model.
+
+    Experts are read tensor by tensor and combined in fp32 with one rounding; the result does not depend
+    on their order. `keep` lists tensors (glob patterns) that stay the base's byte for byte, `dtype` is
+    the stored type (the base's by default), `expert_reads` bounds the expert bytes that may be read.
+    """
+
+    base: Model
+    experts: Experts
+    method: Annotated[MergeMethod, MethodOf("merge")]
+    keep: tuple[str, ...] = ()
+    dtype: Literal["fp32", "bf16", "fp16"] | None = None
+    shard_size: Annotated[Size, Gt(0)] = 5_000_000_000
+    expert_reads: Size | None = None
+
+    def gives(self, site: Site) -> Type:
+        if not self.experts:
+            site.report(EmptyList(at=site.at("experts"), slot="experts", verb="merge"))
+            return Unknown()
+        for index, expert in enumerate(self.experts):
+            check_same_coordinates(site, self.base, expert.input, index)
+        self._check_weights(site)
+        self._check_budget(site)
+        base = self.base.type
+        if not isinstance(base, ModelType):
+            return Unknown()
+        dtype = self.dtype or base.dtype
+        space = base.space
+        if self.dtype is not None and base.dtype in DTYPE_BYTES:
+            size = space.bytes * DTYPE_BYTES[dtype] // DTYPE_BYTES[base.dtype]
+            space = msgspec.structs.replace(space, bytes=size)
+        return ModelType(space, dtype, f"%{site.name}", base.root or base.identity, base.tokenizer)
+
+    def _check_weights(self, site: Site) -> None:
+        weights = [expert.weight for expert in self.experts]
+        if not self.method.weighted and any(weight is not None for weight in weights):
+            site.report(
+                OutOfRange(
+                    at=site.at("experts"),
+                    what=f"`{self.method.name}`",
+                    got="weights beside the experts",
+                    allowed="a plain list; `linear` takes weights",
+                )
+            )
+        total = sum(1.0 if weight is None else weight for weight in weights)
+        if getattr(self.method, "normalize", False) and self.method.weighted and total == 0:
+            site.report(
+                OutOfRange(
+                    at=site.at("experts"),
+                    what="the sum of the weights",
+                    got="0",
+                    allowed="a sum other than 0 when the method normalizes",
+                )
+            )
+
+    def _check_budget(self, site: Site) -> None:
+        needs = self._expert_bytes()
+        if self.expert_reads is not None and self.expert_reads < needs:
+            site.report(
+                ReadBudgetTooSmall(
+                    at=site.at("expert_reads"),
+                    verb="merge",
+                    needs=quantity_text(needs, "Size"),
+                    allows=quantity_text(self.expert_reads, "Size"),
+                )
+            )
+
+    def _expert_bytes(self) -> int:
+        return self.method.passes * sum(model_bytes(expert.input.type) for expert in self.experts)
+
+    def cost(self, result: Type) -> Cost:
+        experts, base, out = self._expert_bytes(), model_bytes(self.base.type), model_bytes(result)
+        # Methods that make several passes over the experts subtract the base in each.
+        reads = exactly(experts + base * self.method.passes)
+        params = result.space.params if isinstance(result, ModelType) else 0
+        work = 4.0 * params * (len(self.experts) + 1) * self.method.passes
+        return Cost(
+            reads=reads,
+            writes=exactly(out),
+            expert_reads=exactly(experts),
+            flops=Range(work, work * 2, work * 4),
+            memory=Range(64e6, 192e6, 512e6),
+        )
+
+    def order(self, ids: dict[str, str]) -> Step:
+        def rank(expert: Weighted) -> tuple[str, str, float]:
+            return ids[expert.input.ref.node], expert.input.ref.key, expert.weight or 0.0
+
+        return self.model_copy(update={"experts": tuple(sorted(self.experts, key=rank))})
+
+
+def check_same_coordinates(
+    site: Site, base: Input, other: Input, index: int | None, slot: str = "experts"
+) -> None:
+    """Report why `other` cannot be combined with `base` weight by weight: space, ancestor, tokenizer."""
+    a, b = base.type, other.type
+    if not isinstance(a, ModelType) or not isinstance(b, ModelType):
+        return
+    names = {"other": site.label(other), "other_at": site.at(slot, index), "base": site.label(base)}
+    if a.space.fingerprint != b.space.fingerprint:
+        site.report(
+            DifferentSpace(**names, base_at=site.at("base"), other_is=str(b.space), base_is=str(a.space))
+        )
+    elif b.root and not {b.root, b.identity} & {a.identity, a.root or a.identity}:
+        site.report(
+            DifferentSpace(
+                **names,
+                base_at=site.at("base"),
+                other_is=f"comes from {b.root}",
+                base_is=f"is {a.identity}",
+                reason="root",
+            )
+        )
+    elif not b.root and b.identity != a.identity:
+        annotation = f"model {names['other']}: Model[_, _, root: {names['base']}] from …"
+        site.report(
+            AncestorUnknown(
+                other=names["other"],
+                other_at=names["other_at"],
+                base=names["base"],
+                base_at=site.at("base"),
+                annotation=annotation,
+            )
+        )
+    elif a.tokenizer and b.tokenizer and a.tokenizer != b.tokenizer:
+        adds = site.tokenizer_adds(a.tokenizer, b.tokenizer)
+        site.report(
+            TokenizersDisagree(
+                **names,
+                base_at=site.at("base"),
+                other_is=f"tokenizer {b.tokenizer[:8]}",
+                base_is=f"tokenizer {a.tokenizer[:8]}",
+                adds=adds,
+            )
+        )

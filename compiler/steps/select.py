@@ -1,0 +1,31 @@
+"""select: keep or make exactly the named columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fusec.compiler.cost import Cost
+from fusec.compiler.rowtypes import rows_of, scan, typed
+from fusec.compiler.slots import Data, RowOf
+from fusec.compiler.step import Site, Step
+from fusec.lang.types import DataType, Type, Unknown
+
+
+class Select(Step, verb="select", kernel="data.select", subject="data"):
+    """Keep or make exactly the named columns: one slot per column, `prompt: .question`."""
+
+    data: Data
+    columns: tuple[tuple[str, Any], ...]
+
+    open_slots = "columns"
+    open_want = RowOf()
+
+    def gives(self, site: Site) -> Type:
+        data = rows_of(self.data)
+        if data is None:
+            return Unknown()
+        made = tuple((name, typed(expr, data.columns)) for name, expr in self.columns)
+        return DataType(made, data.rows, data.bytes)
+
+    def cost(self, result: Type) -> Cost:
+        return scan(self.data)

@@ -1,0 +1,57 @@
+"""What comes from outside: model folders, data files, tokenizers, pinned by content.
+
+These are not verbs a spec can write; `from "..."` makes them. `pin` is the identity, `uri` only says
+where the bytes were found.
+"""
+
+from __future__ import annotations
+
+from fusec.compiler.cost import Cost, Range, exactly
+from fusec.compiler.slots import Plain, Want, Words
+from fusec.compiler.step import Site, Step
+from fusec.lang.types import DataType, ModelType, Type
+
+SCHEMES = ("./path", "file", "hf", "pkg")
+
+OPTIONS: dict[str, dict[str, Want]] = {
+    "data": {
+        "format": Words(("text", "jsonl", "csv", "parquet", "python_strings")),
+        "sample_by": Words(("document", "line", "paragraph")),
+        "min_chars": Plain("int"),
+        "split": Plain("str"),
+    }
+}
+"""What may stand in the block after `from "..."`, by kind."""
+
+
+class SourceModel(Step, verb="source.model", kernel="source"):
+    """A model folder as it lies on disk; nothing is copied."""
+
+    uri: str
+    pin: str
+
+    def gives(self, site: Site) -> Type:
+        raise AssertionError("the type of a source comes from its facts")
+
+    def cost(self, result: Type) -> Cost:
+        return Cost()
+
+
+class SourceTokenizer(SourceModel, verb="source.tokenizer", kernel="source"):
+    """A tokenizer folder as it lies on disk."""
+
+
+class SourceData(SourceModel, verb="source.data", kernel="source"):
+    """Data files, read once into Arrow."""
+
+    options: tuple[str, ...] = ()
+
+    def cost(self, result: Type) -> Cost:
+        assert isinstance(result, DataType)
+        size = max(result.bytes, 0)
+        return Cost(reads=exactly(size), writes=Range(size * 0.8, size * 1.05, size * 2))
+
+
+def model_bytes(type_: Type) -> int:
+    """Payload bytes of a model, 0 for anything broken."""
+    return type_.space.bytes if isinstance(type_, ModelType) else 0

@@ -1,0 +1,37 @@
+"""train_tokenizer: a byte-level BPE tokenizer from text."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from annotated_types import Ge
+
+from fusec.compiler.cost import Cost, Range, exactly
+from fusec.compiler.rowtypes import rows_of
+from fusec.compiler.slots import ColumnPath, DataMap
+from fusec.compiler.step import Site, Step
+from fusec.compiler.texts import need_columns
+from fusec.lang.types import TokenizerType, Type
+
+
+class TrainTokenizer(Step, verb="train_tokenizer", kernel="train_tokenizer", subject="data"):
+    """Learn a byte-level BPE vocabulary of at most `vocab` tokens from a text column."""
+
+    data: DataMap
+    vocab: Annotated[int, Ge(260)]
+    column: ColumnPath = "text"
+
+    def gives(self, site: Site) -> Type:
+        for index, part in enumerate(self.data):
+            need_columns(
+                site, part.input, ((self.column,),), "data", index, "a tokenizer is learned from text"
+            )
+        return TokenizerType(f"%{site.name}", self.vocab)
+
+    def cost(self, result: Type) -> Cost:
+        types = [rows_of(part.input) for part in self.data]
+        size = float(sum(max(data.bytes, 0) for data in types if data))
+        # Counting words and merging pairs: a few hundred operations per byte of text.
+        return Cost(
+            reads=exactly(size), writes=Range(2e4, 2e5, 2e7), flops=Range(size * 5e3, size * 2e4, size * 1e5)
+        )

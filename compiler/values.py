@@ -1,0 +1,61 @@
+"""Values while compiling: Python scalars, lists, maps, and the few classes here.
+
+`UNKNOWN` is the value of anything broken. It fits everywhere and reports nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from fusec.compiler.ir import Ref
+from fusec.compiler.slots import Input
+from fusec.compiler.step import Method
+from fusec.lang.types import kind_of
+from fusec.lang.units import Dimension, quantity_text
+
+
+class Broken:
+    """The type of `UNKNOWN`."""
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN: Final = Broken()
+
+
+class Measure(msgspec.Struct, frozen=True):
+    """A quantity in the base unit of its dimension; `kind` keeps apart what does not convert."""
+
+    value: int | float
+    dimension: Dimension
+    kind: str
+
+    def __str__(self) -> str:
+        return quantity_text(self.value, self.dimension, self.kind)
+
+
+class Score(msgspec.Struct, frozen=True):
+    """A number of a report, known only after the run: `after.code.loss`."""
+
+    report: Ref
+    path: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"%{self.report.node}.{'.'.join(self.path)}"
+
+
+def describe(value: Any) -> str:
+    """What a value is, for messages: `Int`, `Size`, `model`, `List`."""
+    if isinstance(value, Measure):
+        return f"Count[{value.kind}]" if value.dimension == "Count" else value.dimension
+    if isinstance(value, Input):
+        return kind_of(value.type).capitalize()
+    if isinstance(value, Method):
+        return f"a {value.family} method"
+    if isinstance(value, Score):
+        return "a score"
+    names = {bool: "Bool", int: "Int", float: "Float", str: "Str", tuple: "List", dict: "Map"}
+    return names.get(type(value), "nothing")

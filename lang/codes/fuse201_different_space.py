@@ -1,0 +1,87 @@
+"""FUSE201: two models of different weight spaces or ancestors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fusec.lang.diagnostics import Diagnostic, Fix, Mark
+from fusec.lang.source import Span
+
+
+@dataclass(frozen=True)
+class DifferentSpace(Diagnostic, code="FUSE201"):
+    """Two models that do not share one weight space are to be combined weight by weight.
+
+    Combining weights adds the number at one place of one tensor to the number at the same place of the
+    other. That means something only if both have the same tensors, by name and shape, and grew from the
+    same checkpoint: two models trained from different starts put different things at the same place, and
+    their mean is worse than either. What people want here is one model with both skills, and skills can be
+    carried over by outputs: let the other model teach the base.
+
+    ```fuse fails
+    edition 2026
+
+    model base from "fixture:llama-a"
+    model math from "fixture:llama-a-math"
+    model law from "fixture:llama-b"
+
+    model merged = merge {
+      base: base
+      experts: [math, law]
+      method: average
+    }
+
+    output merged to "./out/merged"
+    ```
+
+    ```fuse
+    edition 2026
+
+    model base from "fixture:llama-a"
+    model math from "fixture:llama-a-math"
+    model code from "fixture:llama-a-code"
+
+    model merged = merge {
+      base: base
+      experts: [math, code]
+      method: average
+    }
+
+    output merged to "./out/merged"
+    ```
+    """
+
+    other: str
+    other_at: Span
+    other_is: str  # "llama31_8b: 291 tensors, vocabulary 128256"
+    base: str
+    base_at: Span
+    base_is: str
+    detail: str = ""  # the first thing that differs, in a few words
+    reason: str = "space"  # "space": names or shapes differ; "root": the ancestors differ
+
+    def title(self) -> str:
+        if self.reason == "root":
+            return f"`{self.other}` descends from another checkpoint than `{self.base}`"
+        return f"`{self.other}` lives in another weight space than `{self.base}`"
+
+    def marks(self) -> tuple[Mark, ...]:
+        return Mark(self.other_at, self.other_is), Mark(self.base_at, self.base_is)
+
+    def tables(self) -> tuple[tuple[str, str], ...]:
+        return (("differs", self.detail),) if self.detail else ()
+
+    def why(self) -> str:
+        if self.reason == "root":
+            return "an update learned on one checkpoint means nothing on another, even where all shapes agree"
+        return "merging adds weights tensor by tensor, so names, shapes and ancestor must agree"
+
+    def fixes(self) -> tuple[Fix, ...]:
+        other, base = self.other, self.base
+        snippet = (
+            f"model {other}_q = distill {{ student: {base}, teacher: {other}, data: {other}_prompts, ... }}"
+        )
+        return (Fix(f"carry the skill over by outputs instead of weights:\n  {snippet}"),)
+
+    def see(self) -> str:
+        return "fusec explain FUSE201"

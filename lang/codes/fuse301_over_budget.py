@@ -1,0 +1,93 @@
+"""FUSE301: a plan that exceeds its budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fusec.lang.diagnostics import Diagnostic, Fix, Mark
+from fusec.lang.source import Span
+
+LEAD = "any one of   "
+
+
+@dataclass(frozen=True)
+class OverBudget(Diagnostic, code="FUSE301"):
+    """The plan costs more than a limit of the `budget` block allows.
+
+    A budget bounds the whole plan. Its limits are compared with the estimate before anything runs, and are
+    metered while it runs. The message lists who spends most, and changes that would fit. Raising the
+    limit is a fix too; then it stands in the spec, where a reviewer sees it.
+
+    ```fuse fails
+    edition 2026
+
+    model base from "fixture:llama-a"
+    model math from "fixture:llama-a-math"
+
+    model merged = merge {
+      base: base
+      experts: [math]
+      method: average
+    }
+
+    budget {
+      reads: 1 KB
+    }
+
+    output merged to "./out/merged"
+    ```
+
+    ```fuse
+    edition 2026
+
+    model base from "fixture:llama-a"
+    model math from "fixture:llama-a-math"
+
+    model merged = merge {
+      base: base
+      experts: [math]
+      method: average
+    }
+
+    budget {
+      reads: 1 GB
+    }
+
+    output merged to "./out/merged"
+    ```
+    """
+
+    at: Span
+    limit: str  # the slot of the budget: "gpu"
+    needs: str  # "512 gpu-hours"
+    allows: str  # "420"
+    spenders: tuple[tuple[str, str, str, str], ...]  # (name, amount, share, note), most expensive first
+    ways: tuple[tuple[str, str], ...] = ()  # (a change, what the plan would then need)
+
+    def title(self) -> str:
+        return f"the plan needs {self.needs}, the budget allows {self.allows}"
+
+    def marks(self) -> tuple[Mark, ...]:
+        return (Mark(self.at),)
+
+    def tables(self) -> tuple[tuple[str, str], ...]:
+        return (("where it goes", _columns(self.spenders, right=(1, 2))),) if self.spenders else ()
+
+    def fixes(self) -> tuple[Fix, ...]:
+        if not self.ways:
+            return (Fix(f"raise `{self.limit}` to {self.needs}, or ask the largest spender for less"),)
+        lead = LEAD if len(self.ways) > 1 else ""
+        return (Fix(lead + _columns(self.ways).replace("\n", "\n" + " " * len(lead))),)
+
+
+def _columns(rows: tuple[tuple[str, ...], ...], right: tuple[int, ...] = ()) -> str:
+    """One line a row; numbers in the columns `right` are aligned at their end."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("   ".join(cells).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,217 @@
+"""Text to tree. Never raises on what a user wrote: gives a tree and what is wrong with the text.
+
+A file is cut into declarations first and each is parsed on its own, so a mistake costs at most the
+declaration it stands in. That one becomes `Broken`, which keeps its kind and name for the others.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import msgspec
+
+from fusec.lang import lalr, pieces
+from fusec.lang.build import Builder
+from fusec.lang.codes.fuse001_unclosed import Unclosed
+from fusec.lang.codes.fuse002_unexpected import Unexpected
+from fusec.lang.codes.fuse004_commas import CommaMissing
+from fusec.lang.codes.fuse009_edition import EDITIONS, BadEdition
+from fusec.lang.codes.fuse010_doc_comment import MisplacedDoc
+from fusec.lang.diagnostics import Diagnostic
+from fusec.lang.lexer import Comment, Token, words
+from fusec.lang.mistakes import Scene, explain
+from fusec.lang.source import Source, Span
+from fusec.lang.tree import Broken, Declaration, Edition, Expr, File, Name, Node, TypeExpr
+
+MAX_DEPTH = 100
+"""How deep expressions may nest: later stages walk trees by recursion."""
+
+_STARTS_VALUE = frozenset(
+    {"NAME", "STRING", "NUMBER", "QUANTITY", "COLUMN", "REF", "true", "false", "not", "if"}
+)
+
+
+class Parsed(NamedTuple):
+    file: File
+    problems: tuple[Diagnostic, ...]
+
+
+def parse(source: Source) -> Parsed:
+    """The declarations of a spec, in the order of the text, and its mistakes, in the same order."""
+    tokens, comments, problems = words(source)
+    cut, misplaced = pieces.cut(source, tokens)
+    problems += misplaced
+    declarations: list[Declaration] = []
+    ends_before = 0
+    for piece in cut:
+        first, last = piece.tokens[0], piece.tokens[-1]
+        doc = _doc(source, comments, ends_before, first.start)
+        quiet = any(_is_syntax(p) and first.start <= _at(p) < max(last.end, first.end) for p in problems)
+        if piece.stray:
+            found = pieces.not_a_keyword(source, piece.tokens)
+            problems += [] if quiet else [found]
+            declarations += _broken(source, piece.tokens)
+        else:
+            made, found_here = _one(source, piece.tokens, "decl", refs=False, quiet=quiet)
+            problems += found_here
+            if made is None:
+                declarations += _broken(source, piece.tokens)
+            else:
+                declarations.append(msgspec.structs.replace(made, doc=doc) if doc else made)
+        ends_before = last.end
+    problems += _misplaced_docs(source, comments, cut)
+    problems += _edition(source, declarations)
+    return Parsed(File(source, tuple(declarations)), _sorted(problems))
+
+
+def parse_expr(source: Source, *, refs: bool = False) -> tuple[Expr | None, tuple[Diagnostic, ...]]:
+    """The whole source as one expression; with `refs` it may hold the `%name` of IR text."""
+    return _range(source, 0, len(source.text), "expr", refs)
+
+
+def parse_type(source: Source, *, refs: bool = False) -> tuple[TypeExpr | None, tuple[Diagnostic, ...]]:
+    """The whole source as one type; with `refs` its arguments may be numbers, strings and `%name`."""
+    return _range(source, 0, len(source.text), "type", refs)
+
+
+def _range(source: Source, start: int, end: int, rule: str, refs: bool) -> tuple[Any, tuple[Diagnostic, ...]]:
+    tokens, _, problems = words(source, start, end, refs=refs)
+    if not tokens:
+        if not problems:
+            problems = [Unexpected(Span(source, start, end), "there is nothing here", "a value belongs here")]
+        return None, tuple(problems)
+    quiet = any(map(_is_syntax, problems))
+    made, found = _one(source, tokens, rule, refs=refs, quiet=quiet)
+    return made, _sorted([*problems, *found])
+
+
+def _one(
+    source: Source, tokens: list[Token], rule: str, *, refs: bool, quiet: bool
+) -> tuple[Any, list[Diagnostic]]:
+    """The node that `tokens` make, or None; with `quiet` a mistake of the grammar is not told again."""
+
+    def read_expr(start: int, end: int) -> tuple[Expr | None, tuple[Diagnostic, ...]]:
+        return _range(source, start, end, "expr", refs)
+
+    tokens, problems = pieces.balance(source, tokens)
+    if not tokens:
+        return None, problems
+    quiet = quiet or bool(problems)
+    builder = Builder(source, refs, read_expr)
+    top = lalr.begin(rule, tokens[0].start)
+    depth: list[str] = []
+    for i, token in enumerate(tokens):
+        leaf = builder.leaf(token)
+        after = lalr.feed(top, token.kind, leaf, token.start, token.end, builder.reduce)
+        if after is None and token.kind in _STARTS_VALUE and depth and depth[-1] in "([":
+            end = tokens[i - 1].end
+            comma = lalr.feed(top, ",", ",", end, end, builder.reduce)
+            after = comma and lalr.feed(comma, token.kind, leaf, token.start, token.end, builder.reduce)
+            if after is not None:
+                what = "arguments" if depth[-1] == "(" else "items"
+                before = Span(source, tokens[i - 1].start, end)
+                problems.append(CommaMissing(before, Span(source, token.start, token.end), what))
+        if after is None:
+            if not quiet:
+                problems.append(explain(Scene(source, tokens, i, lalr.accepts(top, rule))))
+            return None, problems
+        top = after
+        if token.kind in pieces.CLOSERS:
+            depth.append(token.kind)
+        elif token.kind in pieces.CLOSERS.values():
+            depth.pop()
+    done = lalr.finish(top, rule, builder.reduce)
+    if done is None:
+        if not quiet:
+            problems.append(explain(Scene(source, tokens, len(tokens), lalr.accepts(top, rule))))
+        return None, problems
+    problems += builder.problems
+    if len(tokens) > MAX_DEPTH and (deep := _too_deep(done.value)):
+        problems.append(Unexpected(deep, f"this nests deeper than {MAX_DEPTH} levels"))
+        return None, problems
+    return done.value, problems
+
+
+def _too_deep(root: Node) -> Span | None:
+    """The place where a tree passes `MAX_DEPTH`."""
+    stack: list[tuple[Any, int]] = [(root, 0)]
+    while stack:
+        node, depth = stack.pop()
+        if isinstance(node, tuple):
+            stack.extend((item, depth) for item in node if not isinstance(item, str | int))
+        elif isinstance(node, Node):
+            if depth > MAX_DEPTH:
+                return node.span
+            fields = (getattr(node, name) for name in node.__struct_fields__ if name != "span")
+            stack.extend((value, depth + 1) for value in fields)
+    return None
+
+
+def _broken(source: Source, tokens: list[Token]) -> list[Declaration]:
+    """What is left of a declaration that did not parse; nothing when even its kind is unknown."""
+    first, last = tokens[0], tokens[-1]
+    keyword = source.text[first.start : first.end]
+    kind = keyword if first.kind != "NAME" else pieces.meant(keyword)
+    if kind is None:
+        return []
+    named: Token | None = None
+    if kind in ("use", "extend"):
+        named = next((b for a, b in pairwise(tokens) if a.kind == "as"), None)
+    elif kind not in ("edition", "budget", "check", "output") and len(tokens) > 1:
+        named = tokens[1]
+    name = None
+    if named and named.kind == "NAME":
+        span = Span(source, named.start, named.end)
+        name = Name(span=span, id=span.text)
+    return [Broken(span=Span(source, first.start, last.end), kind=kind, name=name)]
+
+
+def _doc(source: Source, comments: list[Comment], start: int, end: int) -> str:
+    lines = [
+        source.text[c.start + 2 : c.end].removeprefix(" ").rstrip()
+        for c in comments
+        if c.doc and c.own_line and start <= c.start < end
+    ]
+    return "\n".join(lines)
+
+
+def _misplaced_docs(source: Source, comments: list[Comment], cut: list[pieces.Piece]) -> list[Diagnostic]:
+    inside = [(piece.tokens[0].start, piece.tokens[-1].end) for piece in cut]
+    last = inside[-1][1] if inside else len(source.text)
+    return [
+        MisplacedDoc(Span(source, c.start, c.end))
+        for c in comments
+        if c.doc
+        and (not c.own_line or c.start >= last or any(start < c.start < end for start, end in inside))
+    ]
+
+
+def _edition(source: Source, declarations: list[Declaration]) -> list[Diagnostic]:
+    editions = [d for d in declarations if isinstance(d, Edition)]
+    if any(isinstance(d, Broken) and d.kind == "edition" for d in declarations):
+        return []
+    if not editions:
+        first = declarations[0].span if declarations else Span(source, 0, 0)
+        word = first.text.split(maxsplit=1)[0] if first.text else ""
+        return [BadEdition(Span(source, first.start, first.start + len(word)), "missing")]
+    problems: list[Diagnostic] = []
+    if declarations[0] is not editions[0]:
+        problems.append(BadEdition(editions[0].span, "late"))
+    problems += [BadEdition(again.span, "twice") for again in editions[1:]]
+    if editions[0].year.value not in EDITIONS:
+        problems.append(BadEdition(editions[0].year.span, "unknown"))
+    return problems
+
+
+def _is_syntax(problem: Diagnostic) -> bool:
+    return isinstance(problem, Unclosed | Unexpected)
+
+
+def _at(problem: Diagnostic) -> int:
+    return problem.marks()[0].span.start
+
+
+def _sorted(problems: list[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """In the order of the text, each said once."""
+    return tuple(sorted(dict.fromkeys(problems), key=lambda p: (_at(p), p.code)))

@@ -1,0 +1,1 @@
+"""Executors walk a plan: `local` in this process, the obvious reference."""

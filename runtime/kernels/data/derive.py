@@ -1,0 +1,24 @@
+"""`derive`: all columns and the named ones; a name that exists is replaced where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from fusec.compiler.rowexpr import Expr
+from fusec.runtime.kernel import Context
+from fusec.runtime.kernels.data.row_local import run_row_local
+from fusec.runtime.kernels.data.rows import Rows, evaluate
+
+
+def run(inputs: Mapping[str, Any], slots: Mapping[str, Expr], ctx: Context) -> None:
+    """`inputs`: data. `slots`: column name to expression over the columns of the input."""
+
+    def extend(rows: Rows) -> pa.RecordBatch:
+        columns = dict(zip(rows.batch.schema.names, rows.batch.columns, strict=True))
+        columns |= {name: evaluate(expr, rows) for name, expr in slots.items()}
+        return pa.RecordBatch.from_pydict(columns)
+
+    run_row_local(inputs["data"], extend, ctx)

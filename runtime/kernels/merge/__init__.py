@@ -1,0 +1,85 @@
+"""merge: one model from a base and its experts, streamed tensor by tensor.
+
+Payload bytes, with P the base's stored bytes of the tensors not under `keep`, E the experts' bytes of the
+same tensors and K experts:
+
+    method                   base read      experts read    written
+    average, linear          0              E               P (in the output dtype) + kept
+    task_arithmetic, ties    P              E               the same
+    ties, density < 1        (2K + 1) P     3 E             the same
+
+Kept tensors are read from the base once and from no expert. Tensors that are not floats are read once per
+input, and once more from the base for each expert they are compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fusec.runtime.hf_folder import SHARD_BYTES, ModelWriter, copy_companions
+from fusec.runtime.kernel import Artifact, Context, Method, RunError
+from fusec.runtime.kernels.merge.average import average, linear
+from fusec.runtime.kernels.merge.engine import stream
+from fusec.runtime.kernels.merge.match import SameHead, match_tensors
+from fusec.runtime.kernels.merge.operator import Operator
+from fusec.runtime.kernels.merge.task_arithmetic import task_arithmetic
+from fusec.runtime.kernels.merge.ties import ties
+from fusec.runtime.sources.safetensors_header import read_model_headers
+
+# What specs write -> what safetensors and config.json call it.
+DTYPES = {
+    "bf16": ("BF16", "bfloat16"), "bfloat16": ("BF16", "bfloat16"),
+    "fp16": ("F16", "float16"), "float16": ("F16", "float16"),
+    "fp32": ("F32", "float32"), "float32": ("F32", "float32"),
+}  # fmt: skip
+
+
+def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> None:
+    """Merges `experts` (pairs of Artifact and weight or None) with `base` into the folder `ctx.out`.
+
+    Slots: `method`; `keep`, glob patterns of tensors left to the base; `dtype` of the merged tensors (None:
+    the base's, tensor by tensor); `shard_size` in bytes or None. The result has the base's configuration and
+    tokenizer, and is the same to the byte for every order of the experts and number of threads.
+    """
+    base = inputs["base"]
+    experts = _canonical(inputs["experts"], slots["method"])
+    operator = _operator(slots["method"], [weight for _, weight in experts])
+    stored, named = DTYPES[slots["dtype"]] if slots["dtype"] else (None, None)
+    try:
+        headers = [read_model_headers(artifact.path) for artifact, _ in experts]
+        jobs = match_tensors(read_model_headers(base.path), headers, keep=slots["keep"], dtype=stored)
+        planned = [job.target for job in jobs if not isinstance(job, SameHead)]
+        copy_companions(base.path, ctx.out, dtype=named)
+        with ModelWriter(ctx.out, planned, shard_bytes=slots["shard_size"] or SHARD_BYTES) as writer:
+            stream(jobs, operator, writer, ctx)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise RunError(f"merging into {ctx.out} failed: {error.strerror}{where}") from error
+
+
+def _canonical(
+    experts: Sequence[tuple[Artifact, float | None]], method: Method
+) -> list[tuple[Artifact, float]]:
+    """Experts with their weights, in an order that does not depend on the one given."""
+    if method.name == "average" and any(weight is not None for _, weight in experts):
+        raise RunError(
+            "average weighs all experts alike, but a weight is given", hint="method: linear takes weights"
+        )
+    weighted = [(artifact, 1.0 if weight is None else float(weight)) for artifact, weight in experts]
+    return sorted(weighted, key=lambda pair: (pair[0].id, pair[1]))
+
+
+def _operator(method: Method, weights: list[float]) -> Operator:
+    match method.name:
+        case "average":
+            return average(len(weights))
+        case "linear":
+            return linear(weights, normalize=method["normalize"])
+        case "task_arithmetic":
+            return task_arithmetic(weights, scale=method["scale"], normalize=method["normalize"])
+        case "ties":
+            return ties(
+                weights, density=method["density"], scale=method["scale"], normalize=method["normalize"]
+            )
+    raise AssertionError(f"the checker let the merge method {method.name!r} through")

@@ -1,0 +1,243 @@
+"""Streams matched tensors through an operator into a model folder.
+
+Reads exactly the planned byte ranges into buffers that are used again, one set per worker. A worker's
+buffers together take `WORKING_SET` bytes whatever the number of experts or the size of a tensor.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusec.runtime.hf_folder import ModelWriter
+from fusec.runtime.kernel import Context, RunError
+from fusec.runtime.kernels.merge.codec import F32, STORED, decode, encode, first_nonfinite
+from fusec.runtime.kernels.merge.match import Copy, Identical, Job, Merge, SameHead, Source
+from fusec.runtime.kernels.merge.operator import Operator
+from fusec.runtime.positioned import read_into
+
+# Bytes of float32 buffers per worker: what a core's second-level cache holds.
+WORKING_SET = 1 << 20
+
+# Elements that one worker takes at a time where tensors may be split.
+SPAN = 1 << 22
+
+_PROGRESS_STEPS = 200
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The piece of a job between two flat indices, done by one worker."""
+
+    job: Job
+    start: int
+    stop: int
+
+
+def stream(jobs: Sequence[Job], operator: Operator, writer: ModelWriter, ctx: Context) -> None:
+    """Does all jobs on `ctx.threads` workers. Of several errors, the first in job order is raised."""
+    units = [unit for job in jobs for unit in _units(job, operator.splits)]
+    with ExitStack() as stack:
+        fds = {path: _open(path, stack) for path in sorted(_paths(jobs))}
+        workers = [Worker(operator, fds, writer, ctx) for _ in range(ctx.threads)]
+        free: SimpleQueue[Worker] = SimpleQueue()
+        for worker in workers:
+            free.put(worker)
+
+        def work(unit: Unit) -> None:
+            worker = free.get()
+            try:
+                worker.do(unit)
+            finally:
+                free.put(worker)
+
+        pool = ThreadPoolExecutor(ctx.threads, "merge")
+        try:
+            _follow([pool.submit(work, unit) for unit in units], workers, ctx, sum(map(_cost, jobs)))
+        finally:
+            pool.shutdown(cancel_futures=True)
+            for worker in workers:
+                ctx.meter.bytes_read += worker.base_bytes + worker.expert_bytes
+                ctx.meter.expert_bytes += worker.expert_bytes
+                ctx.meter.bytes_written += worker.written
+
+
+def _follow(futures: list[Future[None]], workers: Sequence[Worker], ctx: Context, total: int) -> None:
+    """Waits for the units and reports bytes written; on a failure lets the units before it finish."""
+    pending, shown = set(futures), -1
+    while pending:
+        done, pending = wait(pending, timeout=1, return_when=FIRST_COMPLETED)
+        if any(future.exception() for future in done):
+            # Units start in order: what has not started comes after the one that failed.
+            started = [future for future in futures if not future.cancel()]
+            wait(started)
+            raise next(error for future in started if (error := future.exception()))
+        written = sum(worker.written for worker in workers)
+        step = written * _PROGRESS_STEPS // max(1, total)
+        if step != shown:
+            ctx.emit("progress", done=written, total=total, unit="bytes")
+            shown = step
+
+
+class Worker:
+    """The buffers and counters of one thread at a time."""
+
+    def __init__(self, operator: Operator, fds: dict[Path, int], writer: ModelWriter, ctx: Context) -> None:
+        self.operator, self.fds, self.writer, self.ctx = operator, fds, writer, ctx
+        self.base_bytes = self.expert_bytes = self.written = 0
+        self._raw = np.empty(0, np.uint8)
+        self._floats: list[F32] = []
+
+    def do(self, unit: Unit) -> None:
+        match unit.job:
+            case Merge() as job:
+                self._merge(job, unit.start, unit.stop)
+            case Identical() as job:
+                for expert in job.experts:
+                    self._require_equal(
+                        job.base, expert, f"{expert} differs from the base's, and it is not a float"
+                    )
+                self._copy(job)
+            case Copy() as job:
+                self._copy(job)
+            case SameHead() as job:
+                why = (
+                    f"{job.head} differs from `{job.embedding.tensor.name}`, but the base ties its head to it"
+                )
+                self._require_equal(job.embedding, job.head, why)
+
+    def _merge(self, job: Merge, start: int, stop: int) -> None:
+        merge = self.operator.start(_Tensor(job, self))
+        target, dtype = job.target, STORED[job.target.dtype]
+        for tile in _Tensor(job, self, start, stop).tiles(self.operator.buffers):
+            with np.errstate(over="ignore", invalid="ignore"):
+                values = merge(tile)
+            out = self.raw(values.size, dtype)
+            encode(values, target.dtype, out)
+            at = first_nonfinite(out, target.dtype)
+            if at is not None:
+                raise RunError(
+                    f"merged tensor `{target.name}` overflows {target.dtype} at flat index {tile.start + at}",
+                    hint="use smaller weights or a wider dtype",
+                )
+            self.writer.write(target.name, tile.start * dtype.itemsize, out)
+            self.written += out.nbytes
+
+    def _copy(self, job: Copy | Identical) -> None:
+        info = job.base.tensor
+        self.writer.copy(info.name, self.fds[job.base.path], info.start, info.bytes, str(job.base.path))
+        self.base_bytes += info.bytes
+        self.written += info.bytes
+
+    def _require_equal(self, a: Source, b: Source, problem: str) -> None:
+        if a.tensor.dtype != b.tensor.dtype or a.tensor.shape != b.tensor.shape:
+            raise RunError(problem)
+        for at in range(0, a.tensor.bytes, WORKING_SET):
+            count = min(WORKING_SET, a.tensor.bytes - at)
+            left, right = np.empty(count, np.uint8), np.empty(count, np.uint8)
+            read_into(self.fds[a.path], left, a.tensor.start + at, str(a.path))
+            read_into(self.fds[b.path], right, b.tensor.start + at, str(b.path))
+            self.base_bytes += count
+            self.expert_bytes += count
+            if not np.array_equal(left, right):
+                raise RunError(problem)
+
+    def read(self, source: Source, start: int, out: F32) -> int:
+        """Decodes `out.size` elements from flat index `start` on; returns the bytes read."""
+        if self.ctx.cancelled():
+            raise RunError("the merge was cancelled")
+        dtype = source.tensor.dtype
+        stored = out if dtype == "F32" else self.raw(out.size, STORED[dtype])
+        offset = source.tensor.start + start * stored.itemsize
+        read_into(self.fds[source.path], stored, offset, str(source.path))
+        at = first_nonfinite(stored, dtype)
+        if at is not None:
+            raise RunError(f"{source} is not finite at flat index {start + at}", hint="the model is damaged")
+        if stored is not out:
+            decode(stored, dtype, out)
+        return stored.nbytes
+
+    def raw(self, elements: int, dtype: np.dtype) -> NDArray:
+        if self._raw.size < elements * dtype.itemsize:
+            self._raw = np.empty(elements * dtype.itemsize, np.uint8)
+        return self._raw[: elements * dtype.itemsize].view(dtype)
+
+    def floats(self, number: int, elements: int) -> F32:
+        while len(self._floats) <= number:
+            self._floats.append(np.empty(0, np.float32))
+        if self._floats[number].size < elements:
+            self._floats[number] = np.empty(elements, np.float32)
+        return self._floats[number][:elements]
+
+
+@dataclass(frozen=True)
+class _Tile:
+    job: Merge
+    worker: Worker
+    start: int
+    size: int
+
+    def base(self, buffer: int) -> F32:
+        out = self.buffer(buffer)
+        self.worker.base_bytes += self.worker.read(self.job.base, self.start, out)
+        return out
+
+    def expert(self, i: int, buffer: int) -> F32:
+        out = self.buffer(buffer)
+        self.worker.expert_bytes += self.worker.read(self.job.experts[i], self.start, out)
+        return out
+
+    def buffer(self, number: int) -> F32:
+        return self.worker.floats(number, self.size)
+
+
+class _Tensor:
+    def __init__(self, job: Merge, worker: Worker, start: int = 0, stop: int | None = None) -> None:
+        self._job, self._worker = job, worker
+        self.elements = job.base.tensor.elements
+        self._start, self._stop = start, self.elements if stop is None else stop
+
+    def tiles(self, buffers: int) -> Iterator[_Tile]:
+        size = max(1, WORKING_SET // (4 * buffers))
+        for at in range(self._start, self._stop, size):
+            yield _Tile(self._job, self._worker, at, min(size, self._stop - at))
+
+
+def _units(job: Job, splits: bool) -> Iterator[Unit]:
+    if not isinstance(job, Merge) or not splits:
+        yield Unit(job, 0, 0 if not isinstance(job, Merge) else job.base.tensor.elements)
+        return
+    elements = job.base.tensor.elements
+    for at in range(0, elements, SPAN):
+        yield Unit(job, at, min(at + SPAN, elements))
+
+
+def _cost(job: Job) -> int:
+    return 0 if isinstance(job, SameHead) else job.target.bytes
+
+
+def _paths(jobs: Sequence[Job]) -> set[Path]:
+    paths = set()
+    for job in jobs:
+        match job:
+            case SameHead(head, embedding):
+                paths |= {head.path, embedding.path}
+            case Copy(_, base):
+                paths.add(base.path)
+            case Identical(_, base, experts) | Merge(_, base, experts):
+                paths |= {base.path, *(expert.path for expert in experts)}
+    return paths
+
+
+def _open(path: Path, stack: ExitStack) -> int:
+    fd = os.open(path, os.O_RDONLY)
+    stack.callback(os.close, fd)
+    return fd

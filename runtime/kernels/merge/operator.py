@@ -1,0 +1,79 @@
+"""What a merge method has to say; the engine does the rest.
+
+An operator computes one float32 tile from the same range of the base and of every expert, with
+element-wise operations in a fixed order. That is all that makes results independent of tiles, threads and
+shards: no reduction along a tile, no library sum, no fused multiply-add.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from fusec.runtime.kernel import RunError
+from fusec.runtime.kernels.merge.codec import F32
+
+
+class Tile(Protocol):
+    """One range of one tensor. Buffers hold float32; a buffer number is the same memory every time."""
+
+    def base(self, buffer: int) -> F32:
+        """Reads the base into a buffer."""
+
+    def expert(self, i: int, buffer: int) -> F32:
+        """Reads expert `i` (canonical order) into a buffer."""
+
+    def buffer(self, number: int) -> F32:
+        """Memory of the tile's length, with whatever was there before."""
+
+
+class Tensor(Protocol):
+    """One tensor across all inputs."""
+
+    @property
+    def elements(self) -> int: ...
+
+    def tiles(self, buffers: int) -> Iterator[Tile]:
+        """The tensor in flat order, in tiles small enough for that many buffers; reads nothing by itself."""
+
+
+class Operator(Protocol):
+    """A method with its parameters, for a given list of experts."""
+
+    @property
+    def buffers(self) -> int:
+        """Buffers that a tile needs. Tiles shrink as this grows, so memory does not."""
+
+    @property
+    def splits(self) -> bool:
+        """Whether ranges of one tensor may be merged independently, in any order."""
+
+    def start(self, tensor: Tensor) -> Callable[[Tile], F32]:
+        """The function from a tile to its merged values, after any passes over the tensor that it needs.
+
+        Without `splits` it is called on the tensor's tiles in flat order.
+        """
+
+
+def add_update(base: F32, update: F32) -> F32:
+    """`base + update`, in place of `update`; the base's own bits where the update is zero.
+
+    A plain sum would turn a base of -0.0 into 0.0, and an expert equal to the base would change bytes.
+    """
+    # 0 - u is +0 for both zeros, and b - (+0) is b for every b.
+    np.subtract(np.float32(0), update, out=update)
+    return np.subtract(base, update, out=update)
+
+
+def total_weight(weights: Sequence[float]) -> np.float32:
+    """The sum that normalizes the weights. RunError if it is zero up to rounding."""
+    total = math.fsum(weights)
+    if abs(total) <= 1e-8 * math.fsum(map(abs, weights)):
+        raise RunError(
+            f"the weights {', '.join(f'{w:g}' for w in weights)} sum to zero, so they cannot be normalized",
+            hint="change a weight, or set normalize: false",
+        )
+    return np.float32(total)

@@ -1,0 +1,45 @@
+"""task_arithmetic: the base plus the scaled sum of what each expert changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fusec.runtime.kernels.merge.codec import F32
+from fusec.runtime.kernels.merge.operator import Tensor, Tile, add_update, total_weight
+
+
+@dataclass(frozen=True)
+class TaskArithmetic:
+    """`B + scale * (sum_i w_i (X_i - B)) / z`, rounded to float32 after each of these operations."""
+
+    weights: tuple[np.float32, ...]
+    z: np.float32
+    scale: np.float32
+    buffers: int = 3
+    splits: bool = True
+
+    def start(self, tensor: Tensor) -> Callable[[Tile], F32]:
+        return self.merge
+
+    def merge(self, tile: Tile) -> F32:
+        base = tile.base(0)
+        update = self._term(tile, base, 0, buffer=1)
+        for i in range(1, len(self.weights)):
+            np.add(update, self._term(tile, base, i, buffer=2), out=update)
+        np.divide(update, self.z, out=update)
+        np.multiply(update, self.scale, out=update)
+        return add_update(base, update)
+
+    def _term(self, tile: Tile, base: F32, i: int, buffer: int) -> F32:
+        delta = tile.expert(i, buffer)
+        np.subtract(delta, base, out=delta)
+        return np.multiply(delta, self.weights[i], out=delta)
+
+
+def task_arithmetic(weights: Sequence[float], *, scale: float, normalize: bool) -> TaskArithmetic:
+    """Task arithmetic over experts with these weights, divided by their sum if `normalize`."""
+    z = total_weight(weights) if normalize else np.float32(1)
+    return TaskArithmetic(tuple(map(np.float32, weights)), z, np.float32(scale))

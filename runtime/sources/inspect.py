@@ -1,0 +1,51 @@
+"""`inspect`: the facts of a source from its headers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fusec.compiler.facts import FilePin, SourceFacts, SourceProblem, SourceRequest, TokenizerSourceFacts
+from fusec.runtime.sources.data_facts import data_facts
+from fusec.runtime.sources.fingerprints import header_pin
+from fusec.runtime.sources.locate import Located, locate
+from fusec.runtime.sources.model_facts import model_facts, tokenizer_files
+from fusec.runtime.sources.problems import Unusable
+from fusec.runtime.sources.tokenizer_facts import tokenizer_facts
+
+
+def inspect(request: SourceRequest, *, base: Path, download: bool = False) -> SourceFacts | SourceProblem:
+    """What headers tell about a source: no tensor payload, at most the first block of a text file.
+
+    Relative paths start at `base`. The network is used only with `download`, and then the whole repository
+    comes into the Hugging Face cache.
+    """
+    try:
+        located = locate(request, base, download=download)
+        match request.kind:
+            case "model":
+                return model_facts(request, located)
+            case "data":
+                return data_facts(request, located)
+            case "tokenizer":
+                return _tokenizer(request, located)
+    except Unusable as unusable:
+        return unusable.problem
+    except OSError as error:
+        return SourceProblem(
+            "missing", f"`{request.uri}` cannot be read: {error.strerror}", where=str(error.filename)
+        )
+
+
+def _tokenizer(request: SourceRequest, located: Located) -> TokenizerSourceFacts:
+    facts = tokenizer_facts(located.root)
+    if facts is None:
+        raise Unusable("missing", f"`{request.uri}` holds no tokenizer", where=located.root)
+    files = tokenizer_files(located)
+    return TokenizerSourceFacts(
+        uri=request.uri,
+        pin=header_pin(files),
+        pinned_by_content=False,
+        files=tuple(FilePin(file.name, file.size) for file in files),
+        tokenizer=facts,
+        revision=located.revision,
+    )

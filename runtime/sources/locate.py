@@ -1,0 +1,183 @@
+"""From an address to files on this machine.
+
+Names inside a source are relative to its root, so they are the same wherever the root lies.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from fusec.compiler.facts import SourceRequest
+from fusec.runtime.sources import hub
+from fusec.runtime.sources.packages import package_folder, package_licence
+from fusec.runtime.sources.problems import Unusable
+
+MODEL_FILES = (
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "config.json",
+    "generation_config.json",
+    "adapter_config.json",
+)
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "chat_template.*",
+)
+CARD = "README.md"
+DATA_SUFFIXES = (".txt", ".md", ".rst", ".py", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
+
+_GLOB = re.compile(r"[*?\[]")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+
+
+class SourceFile(NamedTuple):
+    name: str
+    path: Path
+    size: int
+
+
+class Located(NamedTuple):
+    """The files of a source in reading order (sorted by name)."""
+
+    root: Path
+    files: tuple[SourceFile, ...]
+    licence: str | None = None
+    revision: str | None = None
+    config: str | None = None
+
+    def file(self, name: str) -> SourceFile | None:
+        return next((file for file in self.files if file.name == name), None)
+
+
+def locate(request: SourceRequest, base: Path, *, download: bool = False) -> Located:
+    """Finds the files of a request; relative paths start at `base`, the folder of the spec.
+
+    Raises `Unusable` where something is missing, empty, of an unknown scheme, or outside its root.
+    """
+    scheme = _SCHEME.match(request.uri)
+    if scheme is None:
+        return _from_path(request, base / Path(request.uri).expanduser())
+    match scheme[1]:
+        case "file":
+            parts = urlsplit(request.uri)
+            if parts.netloc not in ("", "localhost"):
+                raise Unusable(
+                    "scheme",
+                    f"`{request.uri}` names another machine",
+                    hint="a local file is written `file:///folder/name`",
+                    where=request.uri,
+                )
+            return _from_path(request, Path(unquote(parts.path)))
+        case "hf":
+            return _from_hub(request, download)
+        case "pkg":
+            return _from_package(request)
+    raise Unusable(
+        "scheme",
+        f"`{scheme[1]}:` is not a scheme that sources can read",
+        hint="use a path, `file://`, `hf:owner/name` or `pkg:name/glob`",
+        where=request.uri,
+    )
+
+
+def _from_path(request: SourceRequest, path: Path) -> Located:
+    if path.is_dir():
+        return _folder(request, path)
+    if path.is_file() and request.kind == "data":
+        return Located(path.parent, _files(path.parent, [path]))
+    if path.is_file():
+        raise Unusable(
+            "unsupported",
+            f"`{request.uri}` is a file, a {request.kind} is a folder",
+            hint="name the folder that holds `config.json` or `tokenizer.json`",
+            where=path,
+        )
+    parts = path.parts
+    first = next((i for i, part in enumerate(parts) if _GLOB.search(part)), None)
+    if first is None or request.kind != "data":
+        raise Unusable("missing", f"`{request.uri}` does not exist", hint=_nearby(path), where=path)
+    return _glob(request, Path(*parts[:first]), "/".join(parts[first:]))
+
+
+def _from_package(request: SourceRequest) -> Located:
+    name, _, pattern = request.uri.removeprefix("pkg:").partition("/")
+    pattern = pattern or "*"
+    if PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts:
+        raise Unusable(
+            "scheme",
+            f"`{request.uri}` leads out of the package",
+            hint="name files below the package folder",
+            where=request.uri,
+        )
+    folder = package_folder(name)
+    if request.kind == "data":
+        return _glob(request, folder, pattern)._replace(licence=package_licence(name))
+    return _folder(request, folder / pattern)
+
+
+def _from_hub(request: SourceRequest, download: bool) -> Located:
+    address = hub.parse_address(request.uri)
+    patterns = {
+        "model": (*MODEL_FILES, *TOKENIZER_FILES, CARD),
+        "tokenizer": TOKENIZER_FILES,
+        "data": (*(f"*{suffix}" for suffix in DATA_SUFFIXES), CARD),
+    }[request.kind]
+    kind: hub.RepoKind = "dataset" if request.kind == "data" else "model"
+    root = hub.snapshot(address, kind, patterns, download=download)
+    return _folder(request, root)._replace(revision=root.name, config=address.config)
+
+
+def _folder(request: SourceRequest, root: Path) -> Located:
+    """The files of a folder that matter to the kind; the model card does not change a model."""
+    if request.kind == "data":
+        found = [p for p in root.rglob("*") if p.suffix in DATA_SUFFIXES and _visible(p, root)]
+        found = [p for p in found if p.name != CARD]
+        expected = "data files"
+    else:
+        wanted = (*MODEL_FILES, *TOKENIZER_FILES) if request.kind == "model" else TOKENIZER_FILES
+        found = sorted({p for pattern in wanted for p in root.glob(pattern)})
+        expected = "config.json" if request.kind == "model" else "tokenizer files"
+    files = _files(root, [p for p in found if p.is_file()])
+    if not files:
+        raise Unusable("missing", f"`{request.uri}` holds no {expected}", where=root)
+    return Located(root, files)
+
+
+def _glob(request: SourceRequest, root: Path, pattern: str) -> Located:
+    matches = [p for p in root.glob(pattern) if p.is_file() and _visible(p, root)] if root.is_dir() else []
+    if not matches:
+        raise Unusable(
+            "missing", f"no file matches `{request.uri}`", hint=_nearby(root / pattern), where=root
+        )
+    return Located(root, _files(root, matches))
+
+
+def _files(root: Path, paths: list[Path]) -> tuple[SourceFile, ...]:
+    named = sorted((path.relative_to(root).as_posix(), path) for path in paths)
+    return tuple(SourceFile(name, path, path.stat().st_size) for name, path in named)
+
+
+def _visible(path: Path, root: Path) -> bool:
+    parts = path.relative_to(root).parts
+    return not any(part.startswith(".") or part == "__pycache__" for part in parts)
+
+
+def _nearby(path: Path) -> str:
+    """Says where the path stops to exist, and what is there instead."""
+    here = path.parent
+    while not here.is_dir():
+        here = here.parent
+    names = sorted(entry.name + "/" * entry.is_dir() for entry in os.scandir(here))
+    shown = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+    return f"{here} holds {shown}" if names else f"{here} is empty"

@@ -1,0 +1,111 @@
+"""The facts of a model folder: configuration, safetensors headers, tokenizer files, model card."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from fusec.compiler.facts import TIED_HEADS, FilePin, ModelFacts, SourceRequest, TensorFact
+from fusec.runtime.kernel import RunError
+from fusec.runtime.sources.cards import first_text, read_card
+from fusec.runtime.sources.fingerprints import header_pin
+from fusec.runtime.sources.locate import TOKENIZER_FILES, Located, SourceFile
+from fusec.runtime.sources.problems import ProblemKind, Unusable
+from fusec.runtime.sources.reads import READS, read_header_file
+from fusec.runtime.sources.safetensors_header import ModelHeaders, read_model_headers
+from fusec.runtime.sources.tokenizer_facts import tokenizer_facts
+
+DTYPES = {"BF16": "bf16", "F16": "fp16", "F32": "fp32", "F64": "fp64"}
+"""Short names; a dtype that is not here is written in lower case (`i8`, `f8_e4m3`)."""
+
+
+def model_facts(request: SourceRequest, located: Located) -> ModelFacts:
+    """Reads headers only; raises `Unusable` where the folder is not a whole model."""
+    config = _config(request, located)
+    try:
+        headers = read_model_headers(located.root)
+    except RunError as error:
+        kind: ProblemKind = "damaged" if located.file("model.safetensors") else "missing"
+        raise Unusable(kind, error.what, hint=error.hint, where=located.root) from error
+    READS.headers += sum(header.data_start for header in headers.files.values())
+    tensors = tuple(
+        TensorFact(info.name, DTYPES.get(info.dtype, info.dtype.lower()), info.shape)
+        for info in headers.tensors.values()
+    )
+    tied = bool(config.get("tie_word_embeddings", False)) or not TIED_HEADS & headers.tensors.keys()
+    files = _model_files(located, headers)
+    card = read_card(located.root)
+    return ModelFacts(
+        uri=request.uri,
+        pin=header_pin(files, tensors),
+        pinned_by_content=False,
+        files=tuple(FilePin(file.name, file.size) for file in files),
+        architecture=_architecture(config),
+        dtype=_dominant_dtype(headers),
+        tensors=tensors,
+        params=sum(
+            info.elements for name, info in headers.tensors.items() if not (tied and name in TIED_HEADS)
+        ),
+        bytes=headers.bytes,
+        vocab=_vocab(config),
+        tied=tied,
+        tokenizer=tokenizer_facts(located.root),
+        root_hint=first_text(card, "base_model"),
+        licence=first_text(card, "license"),
+        revision=located.revision,
+    )
+
+
+def _config(request: SourceRequest, located: Located) -> dict[str, Any]:
+    file = located.file("config.json")
+    if file is None and located.file("adapter_config.json"):
+        raise Unusable(
+            "unsupported",
+            f"`{request.uri}` is an adapter, not a model",
+            hint="merge it into its base and save the whole model",
+            where=located.root,
+        )
+    if file is None:
+        raise Unusable("missing", f"`{request.uri}` has no config.json", where=located.root)
+    try:
+        return msgspec.json.decode(read_header_file(file.path), type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise Unusable("damaged", f"config.json is not readable: {error}", where=file.path) from error
+
+
+def _model_files(located: Located, headers: ModelHeaders) -> tuple[SourceFile, ...]:
+    """Without weights that the model does not use, such as a second export beside the first."""
+    sharded = len(headers.files) > 1 or "model.safetensors" not in headers.files
+
+    def used(name: str) -> bool:
+        if name.endswith(".safetensors"):
+            return name in headers.files
+        return sharded or not name.endswith(".index.json")
+
+    return tuple(file for file in located.files if used(file.name))
+
+
+def _architecture(config: dict[str, Any]) -> str:
+    names = config.get("architectures") or []
+    return str(names[0]) if names else str(config.get("model_type", "unknown"))
+
+
+def _dominant_dtype(headers: ModelHeaders) -> str:
+    held: Counter[str] = Counter()
+    for info in headers.tensors.values():
+        held[DTYPES.get(info.dtype, info.dtype.lower())] += info.elements
+    return max(sorted(held), key=held.__getitem__)
+
+
+def _vocab(config: dict[str, Any]) -> int:
+    """Rows of the embedding by the configuration; multimodal ones keep it in `text_config`."""
+    inner = config.get("text_config") or {}
+    return int(config.get("vocab_size", inner.get("vocab_size", 0)))
+
+
+def tokenizer_files(located: Located) -> tuple[SourceFile, ...]:
+    names = {file.name for file in located.files}
+    wanted = names & {name for name in TOKENIZER_FILES if "*" not in name}
+    return tuple(f for f in located.files if f.name in wanted or f.name.startswith("chat_template."))

@@ -1,0 +1,95 @@
+"""`open_*`: content that was checked against its pin, for kernels to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fusec.compiler.facts import DataFacts, ModelFacts, SourceFacts, SourceRequest, TokenizerSourceFacts
+from fusec.runtime.kernel import Context, RunError
+from fusec.runtime.sources.data_facts import READERS
+from fusec.runtime.sources.locate import Located, SourceFile, locate
+from fusec.runtime.sources.pinning import match_files
+from fusec.runtime.sources.problems import Unusable
+from fusec.runtime.sources.reads import Digest, file_sha256
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def open_model(
+    request: SourceRequest, facts: ModelFacts, *, base: Path, digest: Digest | None = None
+) -> Path:
+    """The folder of a pinned model, every size checked, and every byte where `digest` is given."""
+    located, _ = _checked(request, facts, base, digest)
+    return located.root
+
+
+def open_tokenizer(request: SourceRequest, facts: TokenizerSourceFacts, *, base: Path) -> Path:
+    """The folder of a pinned tokenizer, checked by content."""
+    located, _ = _checked(request, facts, base, file_sha256)
+    return located.root
+
+
+def open_data(
+    request: SourceRequest,
+    facts: DataFacts,
+    *,
+    base: Path,
+    out: Path,
+    ctx: Context,
+    digest: Digest = file_sha256,
+) -> None:
+    """Writes the rows of a pinned data source as `out/data.arrow`.
+
+    The files are checked against the pin before the first row is read.
+    """
+    from fusec.runtime.kernels.data.stream import write_rows
+
+    assert facts.pinned_by_content
+    _, files = _checked(request, facts, base, digest)
+    options = {**dict(request.options), "format": facts.format}
+    try:
+        schema = _schema(facts, files)
+        rows = READERS[facts.format].read(files, options, schema)
+        written = write_rows(out, schema, _reported(rows, facts, ctx))
+    except Unusable as unusable:
+        raise RunError(unusable.problem.what, hint=unusable.problem.hint) from unusable
+    assert written.rows == facts.rows
+    ctx.meter.bytes_read += facts.bytes
+    ctx.meter.bytes_written += written.bytes
+
+
+def _checked(
+    request: SourceRequest, facts: SourceFacts, base: Path, digest: Digest | None
+) -> tuple[Located, tuple[SourceFile, ...]]:
+    try:
+        located = locate(request, base)
+        files = match_files(located, facts)
+        for file, listed in zip(files, facts.files, strict=True):
+            if file.size != listed.size or (digest and digest(file.path) != listed.sha256):
+                raise RunError(
+                    f"{file.name} of `{facts.uri}` changed since it was locked",
+                    hint="`fusec lock --update` takes it as it is now",
+                )
+    except Unusable as unusable:
+        raise RunError(unusable.problem.what, hint=unusable.problem.hint) from unusable
+    except OSError as error:
+        raise RunError(f"{error.filename} cannot be read: {error.strerror}") from error
+    return located, files
+
+
+def _schema(facts: DataFacts, files: tuple[SourceFile, ...]) -> pa.Schema:
+    from fusec.runtime.sources.arrow_types import columns_schema
+    from fusec.runtime.sources.parquet_rows import stored_schema
+
+    return stored_schema(files[0]) if facts.format == "parquet" else columns_schema(facts.columns)
+
+
+def _reported(rows: Iterator[pa.RecordBatch], facts: DataFacts, ctx: Context) -> Iterator[pa.RecordBatch]:
+    done = 0
+    for batch in rows:
+        yield batch
+        done += len(batch)
+        ctx.emit("progress", done=done, total=facts.rows, unit="rows")

@@ -1,0 +1,50 @@
+"""IR values as kernels and manifests want them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fusec.compiler.identity import plain
+from fusec.compiler.ir import Call, Node, Pairs, Ref, map_refs, refs
+from fusec.compiler.slots import Many, One, WeightedMany
+from fusec.compiler.step import Step
+from fusec.runtime.kernel import Artifact, Method
+
+Open = Callable[[Ref], Artifact]
+
+
+def kernel_values(node: Node, verb: type[Step], artifact: Open) -> tuple[dict[str, Any], dict[str, Any]]:
+    """`(inputs, slots)` of a kernel: what refers to artifacts, and everything else.
+
+    A single input is an `Artifact`, a map or list of them `tuple[(key, Artifact), ...]`, a weighted list
+    `tuple[(Artifact, weight | None), ...]`. Methods become `kernel.Method`.
+    """
+    inputs: dict[str, Any] = {}
+    slots: dict[str, Any] = {}
+    wants = verb.wants()
+    for name, value in node.slots:
+        want = wants[name]
+        if isinstance(want, One) and value is not None:
+            inputs[name] = artifact(value)
+        elif isinstance(want, Many):
+            pairs = value.items if isinstance(value, Pairs) else tuple(("", ref) for ref in value)
+            inputs[name] = tuple((key, artifact(ref)) for key, ref in pairs)
+        elif isinstance(want, WeightedMany):
+            pairs = value.items if isinstance(value, Pairs) else tuple((ref, None) for ref in value)
+            inputs[name] = tuple((artifact(ref), weight) for ref, weight in pairs)
+        elif isinstance(value, Call):
+            slots[name] = Method(value.name, dict(value.args))
+        else:
+            slots[name] = map_refs(value, artifact)
+    return inputs, slots
+
+
+def plain_slots(node: Node, ids: Mapping[str, str]) -> dict[str, Any]:
+    """Every slot as plain data; references are identities."""
+    return {name: plain(value, ids) for name, value in node.slots}
+
+
+def mentions(node: Node, name: str) -> bool:
+    """Whether a node reads the result of another directly."""
+    return any(ref.node == name for _, value in node.slots for ref in refs(value))
