@@ -105,7 +105,9 @@ def pipeline(c: Checker, head: Any, at: Span, stages: tuple[tree.Stage, ...], sc
 
 def method(c: Checker, cls: type[Method], args: tuple[tree.Arg, ...], at: Span, scope: Scope) -> Any:
     """A method value with every default filled in."""
-    wants, values, spans = cls.wants(), {}, {}
+    wants = cls.wants()
+    values: dict[str, Any] = {}
+    spans: dict[str, Span] = {}
     positions = list(wants)
     broken = False
     for number, arg in enumerate(args):

@@ -19,7 +19,7 @@ from fusec.compiler.rowexpr import RowProblem, column_type
 from fusec.compiler.rows import Columns
 from fusec.compiler.scope import Scope
 from fusec.compiler.slots import Input
-from fusec.compiler.step import Method, Step
+from fusec.compiler.step import Method, Step, find_method
 from fusec.compiler.values import UNKNOWN, Broken, Measure
 from fusec.lang import tree
 from fusec.lang.codes.fuse101_unknown_name import UnknownName
@@ -144,6 +144,9 @@ class Checker:
             return scope.names[name.id]
         decl = self.module.named.get(name.id)
         if decl is None:
+            method = find_method(name.id)
+            if method is not None:
+                return self.method(method, (), name.span, scope)
             known = {n: self.declared(n) for n in self.module.named}
             known |= dict.fromkeys(scope.names)
             self.report(UnknownName(name=name.id, at=name.span, known=tuple(known.items())))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusec.compiler.scope import Scope
 from fusec.compiler.slots import Input
-from fusec.compiler.step import family_names, methods_of
+from fusec.compiler.step import family_names, find_method, methods_of
 from fusec.compiler.values import UNKNOWN, Broken, Measure, Score, describe
 from fusec.lang import tree
 from fusec.lang.codes.fuse107_unknown_verb import UnknownVerb
@@ -248,10 +248,9 @@ def part(c: Checker, value: Input, name: str, at: Span) -> Any:
 
 def _call(c: Checker, expr: tree.Call, scope: Scope) -> Any:
     if isinstance(expr.callee, tree.Name):
-        for family in family_names():
-            method = methods_of(family).get(expr.callee.id)
-            if method is not None:
-                return c.method(method, expr.args, expr.callee.span, scope)
+        method = find_method(expr.callee.id)
+        if method is not None:
+            return c.method(method, expr.args, expr.callee.span, scope)
     every = tuple(name for family in family_names() for name in methods_of(family))
     c.report(UnknownVerb(name=expr.callee.span.text, at=expr.callee.span, known=every, what="method"))
     return UNKNOWN

@@ -40,7 +40,7 @@ class Call(msgspec.Struct, frozen=True):
 class Pairs(msgspec.Struct, frozen=True):
     """A map with its order: `[%math: 0.6, %code: 0.4]`."""
 
-    items: tuple[tuple[Value, Value], ...]
+    items: tuple[tuple[Any, Any], ...]
 
 
 Scalar: TypeAlias = bool | int | float | str | None

@@ -15,6 +15,7 @@ from fusec.compiler.values import UNKNOWN, Broken, Measure, describe
 from fusec.lang import tree
 from fusec.lang.codes.fuse107_unknown_verb import UnknownVerb
 from fusec.lang.codes.fuse204_column_missing import ColumnMissing
+from fusec.lang.codes.fuse205_column_type import ColumnTypeDiffers
 from fusec.lang.codes.fuse207_kind_differs import KindDiffers
 from fusec.lang.column_types import ColumnType
 from fusec.lang.source import Span
@@ -22,10 +23,8 @@ from fusec.lang.source import Span
 if TYPE_CHECKING:
     from fusec.compiler.check import Checker
 
-OPERATORS = frozenset(
-    "or,and,not,==,!=,<,<=,>,>=,in,not in,+,-,*,/,neg,range,list,field,index,concat".split(",")
-)
-FUNCTIONS = tuple(name for name in OPS if name not in OPERATORS)
+OPERATORS = frozenset(("or", "and", "not", "in", "neg", "range", "list", "field", "index", "concat"))
+FUNCTIONS = tuple(name for name in OPS if name.isidentifier() and name not in OPERATORS)
 Columns = Mapping[str, ColumnType]
 
 
@@ -78,8 +77,13 @@ class _Rows:
                 return self._static(expr)
 
     def _op(self, name: str, *args: tree.Expr) -> Any:
-        made = tuple(self.read(arg) for arg in args)
+        made = tuple(self._member(arg) if name in ("in", "not in") else self.read(arg) for arg in args)
         return UNKNOWN if _broken(*made) else Op(name, made)
+
+    def _member(self, expr: tree.Expr) -> Any:
+        """A range has no type of its own: it stands behind `in` only, which checks it."""
+        ranges = isinstance(expr, tree.Binary) and expr.op == ".."
+        return self._read(expr) if ranges else self.read(expr)
 
     def _field(self, expr: tree.Field) -> Any:
         root: tree.Expr = expr
@@ -134,7 +138,9 @@ class _Rows:
                 ColumnMissing(needs=self.by, column=problem.at.name, at=at, has=has, why_needed=why)
             )
         else:
-            self.c.report(KindDiffers(at=at, got=problem.what, wants="a fitting type", by=self.by))
+            self.c.report(
+                ColumnTypeDiffers(column="", at=at, has="", wants="", by=self.by, clause=problem.what)
+            )
 
 
 def _broken(*values: Any) -> bool:

@@ -183,6 +183,11 @@ def methods_of(family: str) -> dict[str, type[Method]]:
     return {cls.name: cls for cls in classes if getattr(cls, "family", "") == family}
 
 
+def find_method(name: str) -> type[Method] | None:
+    """The method of that name in whatever family, for places that expect nothing in particular."""
+    return next((found for f in family_names() if (found := methods_of(f).get(name)) is not None), None)
+
+
 # --- between steps and IR -----------------------------------------------------------------
 
 
@@ -229,6 +234,7 @@ def _raise_value(value: Any, want: Want, types: dict[Ref, Type]) -> Any:
         wants = cls.wants()
         return cls(**{name: _raise_value(arg, wants[name], types) for name, arg in value.args})
     if isinstance(want, WeightedMany):
+        pairs: tuple[tuple[Any, Any], ...]
         pairs = value.items if isinstance(value, Pairs) else tuple((ref, None) for ref in value)
         return tuple(Weighted(Input(ref, types[ref]), weight) for ref, weight in pairs)
     if isinstance(want, Many):

@@ -66,7 +66,14 @@ _WORD = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_REF = re.compile(r"%[A-Za-z_][\w/\-]*(?:\[[^\]\s]*\])?(?:\.[A-Za-z_]\w*)?", re.ASCII)
+# A node and a part of it, each plain or as a string: `%expert[math]/data.train`, `%"expert[a b]"`.
+REF = re.compile(
+    r"""
+    %(?P<node>[A-Za-z_][\w/\-]*(?:\[[\w.\-]+\][\w/\-]*)*|"(?:[^"\\\n]|\\[^\n])*")
+    (?:\.(?P<key>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*|"(?:[^"\\\n]|\\[^\n])*"))?
+    """,
+    re.VERBOSE | re.ASCII,
+)
 _COLUMN = re.compile(r"\.[A-Za-z_]\w*", re.ASCII)
 # Without a space `8B` is eight billion, so bytes need one: `8 B`.
 _UNIT = re.compile(
@@ -82,7 +89,7 @@ _KINDS_OF_MARK = {
     "+": "ADD", "-": "ADD", "*": "MUL", "/": "MUL",
     "==": "CMP", "!=": "CMP", "<=": "CMP", ">=": "CMP", "<": "CMP", ">": "CMP",
 }  # fmt: skip
-_ENDS_VALUE = frozenset(
+ENDS_VALUE = frozenset(
     {"NAME", "COLUMN", "STRING", "NUMBER", "QUANTITY", "REF", ")", "]", "}", "true", "false"}
 )
 
@@ -164,7 +171,7 @@ class _Lexer:
 
     def _mark(self, start: int, end: int) -> None:
         mark = self.text[start:end]
-        if mark == "." and not (self.tokens and self.tokens[-1].kind in _ENDS_VALUE):
+        if mark == "." and not (self.tokens and self.tokens[-1].kind in ENDS_VALUE):
             column = _COLUMN.match(self.text, start, self.end)
             if column:
                 self._put("COLUMN", start, column.end())
@@ -203,7 +210,7 @@ class _Lexer:
 
     def _other(self, start: int, end: int) -> None:
         char = self.text[start]
-        if char == "%" and self.refs and (ref := _REF.match(self.text, start, self.end)):
+        if char == "%" and self.refs and (ref := REF.match(self.text, start, self.end)):
             self._put("REF", start, ref.end())
         elif char.isascii():
             self._stray(start)

@@ -15,6 +15,7 @@ from fusec.lang.source import Source, Span
 from fusec.lang.tables import END
 
 _VALUES = frozenset({"NAME", "STRING", "NUMBER", "QUANTITY", "COLUMN", "true", "false", "REF"})
+_OPERATORS = frozenset({"ADD", "MUL", "CMP", "and", "or", "not", "in", "..", "then", "else", "if", "|>"})
 
 
 class Scene(NamedTuple):
@@ -63,7 +64,12 @@ def explain(scene: Scene) -> Unexpected:
 
 def _equals_for_colon(s: Scene) -> Unexpected | None:
     """`base = base` in a block, `density=0.5` in an argument list."""
-    if s.kind(s.at) != "=" or s.kind(s.at - 1) != "NAME" or s.bracket not in ("{", "("):
+    if (
+        s.kind(s.at) != "="
+        or s.kind(s.at - 1) != "NAME"
+        or s.kind(s.at - 2) == ":"
+        or s.bracket not in ("{", "(")
+    ):
         return None
     what = "a slot" if s.bracket == "{" else "an argument"
     before, equals = s.span(s.at - 1), s.span(s.at)
@@ -126,10 +132,11 @@ def _missing_word(s: Scene) -> Unexpected | None:
 
 
 def _colon_missing(s: Scene) -> Unexpected | None:
-    if s.bracket != "{" or s.expected != {":"} or s.kind(s.at) not in _VALUES | {"["}:
+    if s.bracket != "{" or s.expected != {":"} or s.kind(s.at) not in _VALUES | {"[", "."}:
         return None
     name = s.text(s.at - 1)
-    fix = Fix(f"write `{name}: {s.text(s.at)}`", (s.insert(":"),), "safe")
+    value = f".{s.text(s.at + 1)}" if s.kind(s.at) == "." else s.text(s.at)
+    fix = Fix(f"write `{name}: {value}`", (s.insert(":"),), "safe")
     return Unexpected(s.span(s.at), f"`:` is missing after `{name}`", fix=fix)
 
 
@@ -145,6 +152,8 @@ def _value_missing(s: Scene) -> Unexpected | None:
     at = s.at
     if s.kind(at) == ":" and s.kind(at - 1) == "NAME" and s.kind(at - 2) in (":", "="):
         at -= 1
+    if s.kind(at - 1) in _OPERATORS and "NAME" in s.expected and "STRING" in s.expected:
+        return Unexpected(s.span(at - 1), f"a value is missing after `{s.text(at - 1)}`")
     if s.kind(at - 1) not in (":", "="):
         return None
     if at == s.at and not (s.kind(at) in (",", "}", ")", "]", END) and "NAME" in s.expected):

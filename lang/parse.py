@@ -94,7 +94,8 @@ def _one(
     def read_expr(start: int, end: int) -> tuple[Expr | None, tuple[Diagnostic, ...]]:
         return _range(source, start, end, "expr", refs)
 
-    tokens, problems = pieces.balance(source, tokens)
+    tokens, unbalanced = pieces.balance(source, tokens)
+    problems = [] if quiet else unbalanced
     if not tokens:
         return None, problems
     quiet = quiet or bool(problems)
@@ -108,7 +109,7 @@ def _one(
             end = tokens[i - 1].end
             comma = lalr.feed(top, ",", ",", end, end, builder.reduce)
             after = comma and lalr.feed(comma, token.kind, leaf, token.start, token.end, builder.reduce)
-            if after is not None:
+            if after is not None and not quiet:
                 what = "arguments" if depth[-1] == "(" else "items"
                 before = Span(source, tokens[i - 1].start, end)
                 problems.append(CommaMissing(before, Span(source, token.start, token.end), what))

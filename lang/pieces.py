@@ -9,15 +9,12 @@ from fusec.lang.codes.fuse001_unclosed import Unclosed
 from fusec.lang.codes.fuse002_unexpected import Unexpected
 from fusec.lang.codes.fuse003_column import NotAtColumn0
 from fusec.lang.diagnostics import Diagnostic, Edit, Fix, Mark, closest
-from fusec.lang.lexer import DECLARATIONS, KINDS, Token
+from fusec.lang.lexer import DECLARATIONS, ENDS_VALUE, KINDS, Token
 from fusec.lang.source import Source, Span
 
 CLOSERS = {"(": ")", "[": "]", "{": "}"}
 _HEADS = frozenset(
     {"KIND", "EDITION", "USE", "EXTEND", "PARAM", "LET", "BUDGET", "TARGET", "CHECK", "OUTPUT"}
-)
-_ENDS_VALUE = frozenset(
-    {"NAME", "COLUMN", "STRING", "NUMBER", "QUANTITY", "REF", ")", "]", "}", "true", "false"}
 )
 _MEANT = {
     "import": "use", "include": "use", "dataset": "data", "datasets": "data", "const": "let", "var": "let",
@@ -52,7 +49,7 @@ def cut(source: Source, tokens: list[Token]) -> tuple[list[Piece], list[Diagnost
                 pieces.append(Piece([Token(kind, token.start, token.end)], False))
                 depth = 0
                 continue
-            if depth == 0 and before and before.kind in _ENDS_VALUE and _at_column_0(source, token):
+            if depth == 0 and before and before.kind in ENDS_VALUE and _at_column_0(source, token):
                 pieces.append(Piece([token], True))
                 continue
         depth += (token.kind in CLOSERS) - (token.kind in CLOSERS.values() and depth > 0)
@@ -95,7 +92,7 @@ def _declares(source: Source, tokens: list[Token], i: int, depth: int) -> bool:
         return False
     if before is None:
         return True
-    return before.kind in _ENDS_VALUE and (depth == 0 or _first_on_line(source, before, token))
+    return before.kind in ENDS_VALUE and (depth == 0 or _first_on_line(source, before, token))
 
 
 def not_a_keyword(source: Source, tokens: list[Token]) -> Unexpected:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fusec.compiler.ir import Call, Graph, Node, Ref
-from fusec.compiler.irtext import value_text
+from fusec.compiler.irvalues import write_value
 from fusec.lang.types import ModelType
 from fusec.runtime.model_card import CardStep, write_card
 
@@ -46,11 +46,11 @@ def _ancestors(graph: Graph, node: Node) -> list[Node]:
 
 def _step(node: Node) -> CardStep:
     slots = {
-        name: value_text(value)
+        name: write_value(value)
         for name, value in node.slots
         if value is not None and value != () and name not in QUIET and not isinstance(value, (Ref, Call))
     }
-    method = next((value_text(value) for _, value in node.slots if isinstance(value, Call)), "")
+    method = next((write_value(value) for _, value in node.slots if isinstance(value, Call)), "")
     inputs = tuple(dict.fromkeys(str(ref)[1:] for ref in node.inputs))
     return CardStep(name=node.name, verb=node.verb, method=method, slots=slots, inputs=inputs)
 

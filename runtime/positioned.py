@@ -18,10 +18,13 @@ _COPY_CHUNK = 1 << 20
 
 
 def read_into(fd: int, buffer: np.ndarray, offset: int, name: str) -> None:
-    """Fills the contiguous `buffer` with the bytes at `offset`. RunError if file `name` ends before."""
+    """Fills the contiguous `buffer` with the bytes at `offset` of file `name`. RunError if it cannot."""
     view = memoryview(buffer).cast("B")
     while view:
-        got = os.preadv(fd, [view], offset)
+        try:
+            got = os.preadv(fd, [view], offset)
+        except OSError as error:
+            raise RunError(f"{name} cannot be read at byte {offset}: {error.strerror}") from error
         if got == 0:
             raise RunError(f"{name} ended at byte {offset}: it was cut short while it was being read")
         view, offset = view[got:], offset + got

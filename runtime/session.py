@@ -44,6 +44,7 @@ class Session:
     spec: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     store_root: Path | None = None
+    download: bool = False
 
     def __post_init__(self) -> None:
         self._locked: dict[SourceRequest, SourceFacts] = self._read_lock()
@@ -65,10 +66,13 @@ class Session:
     # --- checking -------------------------------------------------------------------
 
     def facts(self, request: SourceRequest) -> SourceFacts | SourceProblem:
-        """What the lock says, or else what the headers say; reads no tensor payload and no rows."""
+        """What the lock says, or else what the headers say; reads no tensor payload and no rows.
+
+        Only with `download` may the network be asked for what is not in a cache.
+        """
         found = self._locked.get(request) or self._seen.get(request)
         if found is None:
-            found = self._seen[request] = inspect(request, base=self.base)
+            found = self._seen[request] = inspect(request, base=self.base, download=self.download)
         return found
 
     def check(self) -> Checked:
@@ -94,8 +98,8 @@ class Session:
         entries: dict[SourceRequest, SourceFacts] = {}
         changed = []
         for name, request in checked.typed.sources.items():
-            facts: SourceFacts | SourceProblem = checked.typed.facts[name]
             old = self._locked.get(request)
+            facts: SourceFacts | SourceProblem = checked.typed.facts[name]
             if update is not None and name in update:
                 facts = inspect(request, base=self.base, download=True)
             if not isinstance(facts, SourceProblem) and not facts.pinned_by_content:
@@ -135,7 +139,7 @@ class Session:
         from fusec.compiler.lower import lower
         from fusec.compiler.plan import make_plan
 
-        refs = []
+        refs: list[Ref] = []
         for name in only:
             matches = [n for n in checked.typed.steps if n == name or n.startswith(f"{name}[")]
             if not matches:

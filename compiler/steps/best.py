@@ -61,10 +61,10 @@ class Best(Step, verb="best", kernel="best", subject="of"):
         root = roots.pop() if len(roots) == 1 else ""
         return ModelType(first.space, first.dtype, f"%{site.name}", root, first.tokenizer)
 
-    def direction(self) -> str:
-        """`highest` or `lowest`, stated or by the name of the score."""
-        score = self.by.rsplit(".", 1)[-1]
-        return self.prefer or ("lowest" if score in LOWER_IS_BETTER else "highest")
-
     def cost(self, result: Type) -> Cost:
         return Cost(writes=exactly(model_bytes(self.of[0].input.type)))
+
+
+def direction(score: str, prefer: str | None) -> str:
+    """`highest` or `lowest`: as stated, else by the name of the score."""
+    return prefer or ("lowest" if score.rpartition(".")[2] in LOWER_IS_BETTER else "highest")

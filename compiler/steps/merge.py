@@ -7,14 +7,12 @@ from typing import Annotated, Literal
 import msgspec
 from annotated_types import Gt
 
+from fusec.compiler.coordinates import check_same_coordinates
 from fusec.compiler.cost import Cost, Range, exactly
 from fusec.compiler.methods.merge import MergeMethod
-from fusec.compiler.slots import Experts, Input, MethodOf, Model, Size, Weighted
+from fusec.compiler.slots import Experts, MethodOf, Model, Size, Weighted
 from fusec.compiler.step import Site, Step
 from fusec.compiler.steps.source import model_bytes
-from fusec.lang.codes.fuse201_different_space import DifferentSpace
-from fusec.lang.codes.fuse202_ancestor_unknown import AncestorUnknown
-from fusec.lang.codes.fuse203_tokenizers_disagree import TokenizersDisagree
 from fusec.lang.codes.fuse209_empty_list import EmptyList
 from fusec.lang.codes.fuse212_out_of_range import OutOfRange
 from fusec.lang.codes.fuse302_read_budget_too_small import ReadBudgetTooSmall
@@ -45,7 +43,7 @@ class Merge(Step, verb="merge", kernel="merge", subject="base"):
             site.report(EmptyList(at=site.at("experts"), slot="experts", verb="merge"))
             return Unknown()
         for index, expert in enumerate(self.experts):
-            check_same_coordinates(site, self.base, expert.input, index)
+            check_same_coordinates(site, self.base, expert.input, site.at("experts", index))
         self._check_weights(site)
         self._check_budget(site)
         base = self.base.type
@@ -114,49 +112,3 @@ class Merge(Step, verb="merge", kernel="merge", subject="base"):
             return ids[expert.input.ref.node], expert.input.ref.key, expert.weight or 0.0
 
         return self.model_copy(update={"experts": tuple(sorted(self.experts, key=rank))})
-
-
-def check_same_coordinates(
-    site: Site, base: Input, other: Input, index: int | None, slot: str = "experts"
-) -> None:
-    """Report why `other` cannot be combined with `base` weight by weight: space, ancestor, tokenizer."""
-    a, b = base.type, other.type
-    if not isinstance(a, ModelType) or not isinstance(b, ModelType):
-        return
-    names = {"other": site.label(other), "other_at": site.at(slot, index), "base": site.label(base)}
-    if a.space.fingerprint != b.space.fingerprint:
-        site.report(
-            DifferentSpace(**names, base_at=site.at("base"), other_is=str(b.space), base_is=str(a.space))
-        )
-    elif b.root and not {b.root, b.identity} & {a.identity, a.root or a.identity}:
-        site.report(
-            DifferentSpace(
-                **names,
-                base_at=site.at("base"),
-                other_is=f"comes from {b.root}",
-                base_is=f"is {a.identity}",
-                reason="root",
-            )
-        )
-    elif not b.root and b.identity != a.identity:
-        annotation = f"model {names['other']}: Model[_, _, root: {names['base']}] from …"
-        site.report(
-            AncestorUnknown(
-                other=names["other"],
-                other_at=names["other_at"],
-                base=names["base"],
-                base_at=site.at("base"),
-                annotation=annotation,
-            )
-        )
-    elif a.tokenizer and b.tokenizer and a.tokenizer != b.tokenizer:
-        adds = site.tokenizer_adds(a.tokenizer, b.tokenizer)
-        site.report(
-            TokenizersDisagree(
-                **names,
-                base_at=site.at("base"),
-                other_is=f"tokenizer {b.tokenizer[:8]}",
-                base_is=f"tokenizer {a.tokenizer[:8]}",
-                adds=adds,
-            )
-        )

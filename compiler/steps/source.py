@@ -7,6 +7,7 @@ where the bytes were found.
 from __future__ import annotations
 
 from fusec.compiler.cost import Cost, Range, exactly
+from fusec.compiler.facts import DATA_OPTIONS
 from fusec.compiler.slots import Plain, Want, Words
 from fusec.compiler.step import Site, Step
 from fusec.lang.types import DataType, ModelType, Type
@@ -15,10 +16,8 @@ SCHEMES = ("./path", "file", "hf", "pkg")
 
 OPTIONS: dict[str, dict[str, Want]] = {
     "data": {
-        "format": Words(("text", "jsonl", "csv", "parquet", "python_strings")),
-        "sample_by": Words(("document", "line", "paragraph")),
-        "min_chars": Plain("int"),
-        "split": Plain("str"),
+        name: Words(kind) if isinstance(kind, tuple) else Plain(kind.__name__)
+        for name, kind in DATA_OPTIONS.items()
     }
 }
 """What may stand in the block after `from "..."`, by kind."""

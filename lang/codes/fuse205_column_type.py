@@ -59,15 +59,22 @@ class ColumnTypeDiffers(Diagnostic, code="FUSE205"):
     has: str  # a column type: "Float"
     wants: str
     by: str  # the verb, function or operator that reads the column
+    clause: str = ""  # for an expression: "`>` compares like with like, these are Float and Str"
 
     def title(self) -> str:
+        if self.clause:
+            return self.clause
         return f"the column `{self.column}` holds {self.has}, {code(self.by)} wants {self.wants}"
 
     def marks(self) -> tuple[Mark, ...]:
+        if self.clause:
+            return (Mark(self.at, f"in `{self.by}`"),)
         return (Mark(self.at, f"`{self.column}` is {self.has} here"),)
 
     def why(self) -> str:
         return "column types are exact, except that Int fits where Float is wanted"
 
     def fixes(self) -> tuple[Fix, ...]:
+        if self.clause:
+            return ()
         return (Fix(f"use a column that holds {self.wants}"),)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fusec.compiler.identity import graph_ids
 from fusec.compiler.ir import Check, Graph, Keep, Node, Output, Ref
@@ -106,8 +106,7 @@ class _Run:
                     closed = any(not check.passed for check in checks)
                     outputs = () if closed and self.options.gate else self._publish()
                 except BaseException as error:
-                    state = "failed" if isinstance(error, Exception) else "interrupted"
-                    self.log(RunFinished(run=self.id, state=state, seconds=time.monotonic() - begin))
+                    self._say_end(error, time.monotonic() - begin)
                     raise
                 seconds = time.monotonic() - begin
                 manifest = self._manifest(checks, outputs, closed, started, seconds)
@@ -124,6 +123,12 @@ class _Run:
                 )
             self.store.catalog.finish_run(self.id, "closed" if shut else "done", seconds, str(path))
         return Ran(manifest, path, shut)
+
+    def _say_end(self, error: BaseException, seconds: float) -> None:
+        if isinstance(error, Exception):
+            self.log(RunFinished(run=self.id, state="failed", seconds=seconds))
+        else:
+            self.log(RunFinished(run=self.id, state="interrupted", seconds=seconds))
 
     # --- tasks ------------------------------------------------------------------
 
@@ -162,7 +167,7 @@ class _Run:
         try:
             with self.store.stage(id, lambda pid: self.log(TaskWaiting(task=node.name, pid=pid))) as out:
                 artifact = self.store.get(id)  # another process may have made it meanwhile
-                state = "reused" if artifact is not None else "computed"
+                state: Literal["computed", "reused"] = "computed" if artifact is None else "reused"
                 if artifact is None:
                     self._call(node, out, meter)
                     artifact = self.store.publish(kind_of_node(node), id, out, run=self.id)
@@ -252,6 +257,7 @@ class _Run:
     def _record(self, node: Node, artifact: Artifact, state: Any, actual: dict[str, float]) -> NodeRecord:
         task, digest = self.tasks[node.name], self.store.digest(artifact.id)
         cost = {name: getattr(task.cost, name) for name in task.cost.__struct_fields__}
+        estimate: dict[str, float | tuple[float, float, float]]
         estimate = {name: (r.low, r.likely, r.high) for name, r in cost.items() if r.high}
         estimate["seconds"] = (task.seconds.low, task.seconds.likely, task.seconds.high)
         return NodeRecord(

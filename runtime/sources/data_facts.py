@@ -48,6 +48,7 @@ def data_facts(request: SourceRequest, located: Located) -> DataFacts:
     if "split" in options and not _declared(card):
         files = _of_split(request, files, str(options["split"]))
     format = str(options.get("format") or _format(request, files))
+    _check_meaning(options, format)
     reading = {**options, "format": format}
     columns, rows = READERS[format].peek(files, reading)
     pins = tuple(FilePin(file.name, file.size) for file in files)
@@ -65,6 +66,10 @@ def data_facts(request: SourceRequest, located: Located) -> DataFacts:
     )
 
 
+OPTIONS_OF = {"text": ("sample_by",), "python_strings": ("min_chars",), "csv": ("delimiter", "escape")}
+"""Options beside `format` and `split`, which all have."""
+
+
 def _check_options(options: dict[str, Any]) -> None:
     for name, value in options.items():
         allowed = DATA_OPTIONS.get(name)
@@ -72,9 +77,17 @@ def _check_options(options: dict[str, Any]) -> None:
             known = ", ".join(DATA_OPTIONS)
             raise Unusable("unsupported", f"data sources have no option `{name}`", hint=f"there are {known}")
         right = isinstance(value, allowed) if isinstance(allowed, type) else value in allowed
+        if name in ("delimiter", "escape"):
+            right, allowed = isinstance(value, str) and len(value) == 1, ("one character",)
         if not right:
             wanted = f"a {allowed.__name__}" if isinstance(allowed, type) else ", ".join(allowed)
             raise Unusable("unsupported", f"`{name}` cannot be {value!r}", hint=f"it is {wanted}")
+
+
+def _check_meaning(options: dict[str, Any], format: str) -> None:
+    for name in options:
+        if name not in ("format", "split", *OPTIONS_OF.get(format, ())):
+            raise Unusable("unsupported", f"`{name}` has no meaning for {format} data", hint="take it out")
 
 
 def _format(request: SourceRequest, files: tuple[SourceFile, ...]) -> str:

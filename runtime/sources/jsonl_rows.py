@@ -30,13 +30,16 @@ def peek(
     files: tuple[SourceFile, ...], options: Mapping[str, Any]
 ) -> tuple[tuple[tuple[str, str], ...], int | None]:
     """The columns that the first block of the first file shows; one line at least, however long."""
-    with files[0].path.open("rb") as stream:
+    file = next((file for file in files if file.size), files[0])
+    with file.path.open("rb") as stream:
         block = stream.read(PEEK_BYTES)
         if len(block) == PEEK_BYTES:
             whole, newline, rest = block.rpartition(b"\n")
             block = whole if newline else rest + stream.readline()
     READS.headers += len(block)
-    columns, _ = _infer(_decode(files[0], enumerate(block.split(b"\n"), 1)))
+    columns, _ = _infer(_decode(file, enumerate(block.split(b"\n"), 1)))
+    if not columns:
+        raise Unusable("damaged", f"{file.name} holds no row with a column", where=file.path)
     return columns, None
 
 
@@ -51,10 +54,26 @@ def read(
 ) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
-    rows = (row for _, _, row in _rows(files))
+    rows = _rows(files)
     while part := list(islice(rows, ROWS_PER_BATCH)):
-        columns = [pa.array([row.get(field.name) for row in part], field.type) for field in schema]
+        try:
+            columns = [pa.array([row.get(f.name) for _, _, row in part], f.type) for f in schema]
+        except (pa.ArrowInvalid, UnicodeEncodeError) as error:
+            raise _unfit(part, schema) or error from None
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _unfit(part: list[Row], schema: pa.Schema) -> Unusable | None:
+    """The first row with a value that its column cannot hold, such as 2**60 + 1 among floats."""
+    import pyarrow as pa
+
+    for file, line, row in part:
+        for field in schema:
+            try:
+                pa.array([row.get(field.name)], field.type)
+            except (pa.ArrowInvalid, UnicodeEncodeError) as error:
+                return _damaged(file, line, f"`{field.name}`: {error}")
+    return None
 
 
 Row = tuple[SourceFile, int, dict[str, Any]]

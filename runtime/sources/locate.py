@@ -112,7 +112,6 @@ def _from_path(request: SourceRequest, path: Path) -> Located:
 
 def _from_package(request: SourceRequest) -> Located:
     name, _, pattern = request.uri.removeprefix("pkg:").partition("/")
-    pattern = pattern or "*"
     if PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts:
         raise Unusable(
             "scheme",
@@ -122,7 +121,7 @@ def _from_package(request: SourceRequest) -> Located:
         )
     folder = package_folder(name)
     if request.kind == "data":
-        return _glob(request, folder, pattern)._replace(licence=package_licence(name))
+        return _glob(request, folder, pattern or "*")._replace(licence=package_licence(name))
     return _folder(request, folder / pattern)
 
 

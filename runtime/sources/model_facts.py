@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import msgspec
 
@@ -21,20 +20,43 @@ DTYPES = {"BF16": "bf16", "F16": "fp16", "F32": "fp32", "F64": "fp64"}
 """Short names; a dtype that is not here is written in lower case (`i8`, `f8_e4m3`)."""
 
 
+class _TextConfig(msgspec.Struct):
+    vocab_size: int | None = None
+
+
+class _Config(msgspec.Struct):
+    """The part of `config.json` that the facts need; multimodal models keep theirs in `text_config`."""
+
+    architectures: list[str] | None = None
+    model_type: str = "unknown"
+    vocab_size: int | None = None
+    tie_word_embeddings: bool | None = None
+    text_config: _TextConfig | None = None
+
+    @property
+    def architecture(self) -> str:
+        return self.architectures[0] if self.architectures else self.model_type
+
+    @property
+    def vocab(self) -> int:
+        inner = self.text_config or _TextConfig()
+        return self.vocab_size or inner.vocab_size or 0
+
+
 def model_facts(request: SourceRequest, located: Located) -> ModelFacts:
     """Reads headers only; raises `Unusable` where the folder is not a whole model."""
     config = _config(request, located)
     try:
         headers = read_model_headers(located.root)
     except RunError as error:
-        kind: ProblemKind = "damaged" if located.file("model.safetensors") else "missing"
+        kind: ProblemKind = "damaged" if _has_weights(located) else "missing"
         raise Unusable(kind, error.what, hint=error.hint, where=located.root) from error
     READS.headers += sum(header.data_start for header in headers.files.values())
     tensors = tuple(
         TensorFact(info.name, DTYPES.get(info.dtype, info.dtype.lower()), info.shape)
         for info in headers.tensors.values()
     )
-    tied = bool(config.get("tie_word_embeddings", False)) or not TIED_HEADS & headers.tensors.keys()
+    tied = bool(config.tie_word_embeddings) or not TIED_HEADS & headers.tensors.keys()
     files = _model_files(located, headers)
     card = read_card(located.root)
     return ModelFacts(
@@ -42,14 +64,14 @@ def model_facts(request: SourceRequest, located: Located) -> ModelFacts:
         pin=header_pin(files, tensors),
         pinned_by_content=False,
         files=tuple(FilePin(file.name, file.size) for file in files),
-        architecture=_architecture(config),
+        architecture=config.architecture,
         dtype=_dominant_dtype(headers),
         tensors=tensors,
         params=sum(
             info.elements for name, info in headers.tensors.items() if not (tied and name in TIED_HEADS)
         ),
         bytes=headers.bytes,
-        vocab=_vocab(config),
+        vocab=config.vocab,
         tied=tied,
         tokenizer=tokenizer_facts(located.root),
         root_hint=first_text(card, "base_model"),
@@ -58,7 +80,7 @@ def model_facts(request: SourceRequest, located: Located) -> ModelFacts:
     )
 
 
-def _config(request: SourceRequest, located: Located) -> dict[str, Any]:
+def _config(request: SourceRequest, located: Located) -> _Config:
     file = located.file("config.json")
     if file is None and located.file("adapter_config.json"):
         raise Unusable(
@@ -70,9 +92,13 @@ def _config(request: SourceRequest, located: Located) -> dict[str, Any]:
     if file is None:
         raise Unusable("missing", f"`{request.uri}` has no config.json", where=located.root)
     try:
-        return msgspec.json.decode(read_header_file(file.path), type=dict[str, Any])
+        return msgspec.json.decode(read_header_file(file.path), type=_Config)
     except msgspec.MsgspecError as error:
         raise Unusable("damaged", f"config.json is not readable: {error}", where=file.path) from error
+
+
+def _has_weights(located: Located) -> bool:
+    return any(file.name.endswith(".safetensors") for file in located.files)
 
 
 def _model_files(located: Located, headers: ModelHeaders) -> tuple[SourceFile, ...]:
@@ -87,22 +113,11 @@ def _model_files(located: Located, headers: ModelHeaders) -> tuple[SourceFile, .
     return tuple(file for file in located.files if used(file.name))
 
 
-def _architecture(config: dict[str, Any]) -> str:
-    names = config.get("architectures") or []
-    return str(names[0]) if names else str(config.get("model_type", "unknown"))
-
-
 def _dominant_dtype(headers: ModelHeaders) -> str:
     held: Counter[str] = Counter()
     for info in headers.tensors.values():
         held[DTYPES.get(info.dtype, info.dtype.lower())] += info.elements
     return max(sorted(held), key=held.__getitem__)
-
-
-def _vocab(config: dict[str, Any]) -> int:
-    """Rows of the embedding by the configuration; multimodal ones keep it in `text_config`."""
-    inner = config.get("text_config") or {}
-    return int(config.get("vocab_size", inner.get("vocab_size", 0)))
 
 
 def tokenizer_files(located: Located) -> tuple[SourceFile, ...]:

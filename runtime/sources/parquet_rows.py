@@ -29,6 +29,8 @@ def peek(files: tuple[SourceFile, ...], options: Mapping[str, Any]) -> tuple[Col
         with _open(file) as parquet:
             READS.headers += parquet.metadata.serialized_size + FOOTER_TAIL
             found = schema_columns(parquet.schema_arrow)
+            if len(dict(found)) < len(found):
+                raise _damaged(file, f"two columns have one name in {_names(found)}")
             rows += parquet.metadata.num_rows
         if columns is not None and found != columns:
             raise _damaged(file, f"its columns are {_names(found)}, those before {_names(columns)}")

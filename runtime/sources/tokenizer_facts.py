@@ -5,8 +5,8 @@ Three layouts are known: `tokenizer.json`, `vocab.json` with `merges.txt`, and `
 
 from __future__ import annotations
 
-import json
 from hashlib import sha256
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ def _facts(rows: dict[str, int], merges: list[str], added: dict[str, int], rest:
     if not everything:
         raise ValueError("it has no tokens")
     core = {token: row for token, row in rows.items() if token not in added}
-    core_digest = _digest([sorted(core.items(), key=lambda entry: entry[1]), merges, rest])
+    core_digest = _digest([sorted(core.items(), key=itemgetter(1)), merges, rest])
     extra = tuple(sorted((row, token) for token, row in added.items()))
     return TokenizerFacts(
         fingerprint=_digest([core_digest, extra]),
@@ -95,5 +95,4 @@ def _facts(rows: dict[str, int], merges: list[str], added: dict[str, int], rest:
 
 
 def _digest(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
-    return sha256(text.encode()).hexdigest()
+    return sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()

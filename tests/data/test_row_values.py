@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusec.compiler.rowexpr import Col, Op
+from fusec.compiler.rowexpr import Col, Op, column_type
 from fusec.runtime.kernel import Artifact, RunError
 from fusec.runtime.kernels.data.rows import Rows, evaluate
+from fusec.runtime.sources.arrow_types import from_arrow
 
 A, B, S, T, TAGS, META = (Col(name) for name in ("a", "b", "s", "t", "tags", "meta"))
 SCHEMA = pa.schema(
@@ -89,6 +90,12 @@ def batch_of(*rows: dict[str, object]) -> Rows:
 def test_every_operator_agrees_with_python(some: list[dict[str, object]]) -> None:
     for expr, reference in REFERENCE:
         assert evaluate(expr, batch_of(*some)).to_pylist() == [reference(row) for row in some], expr
+
+
+def test_types_are_what_the_checker_promises() -> None:
+    columns = {field.name: from_arrow(field.type) for field in SCHEMA}
+    for expr in (*(expr for expr, _ in REFERENCE), Op("list", (1, 2.5)), Op("-", (A, B)), META, TAGS):
+        assert from_arrow(evaluate(expr, batch_of()).type) == column_type(expr, columns), expr
 
 
 def test_slices_of_batches_know_their_place() -> None:

@@ -24,16 +24,20 @@ def numbered(count: int) -> list[dict[str, Any]]:
     return [{"n": n, "text": "x" * (n % 7), "tags": [str(n)] * (n % 3)} for n in range(count)]
 
 
+def columns(**exprs: Any) -> dict[str, Any]:
+    return {"columns": tuple(exprs.items())}
+
+
 # --- select, derive, filter ---------------------------------------------------
 
 
 def test_select_gives_the_named_columns_in_order(bench: Any) -> None:
-    out = bench.run(select.run, numbered(3), {"prompt": Op("concat", ("Q", N)), "n": N})
+    out = bench.run(select.run, numbered(3), columns(prompt=Op("concat", ("Q", N)), n=N))
     assert bench.rows(out) == [{"prompt": f"Q{n}", "n": n} for n in range(3)]
 
 
 def test_derive_adds_and_replaces(bench: Any) -> None:
-    out = bench.run(derive.run, numbered(2), {"text": Op("upper", (TEXT,)), "twice": Op("*", (N, 2))})
+    out = bench.run(derive.run, numbered(2), columns(text=Op("upper", (TEXT,)), twice=Op("*", (N, 2))))
     assert bench.rows(out)[1] == {"n": 1, "text": "X", "tags": ["1"], "twice": 2}
     assert list(bench.rows(out)[1]) == ["n", "text", "tags", "twice"]
 
@@ -43,7 +47,7 @@ def test_keep_and_drop_share_the_rows(shared_bench: Any, numbers: list[int], lim
     data = shared_bench.data(pa.table({"n": pa.array(numbers, pa.int64())}))
     condition = Op("<", (N, limit))
     kept = shared_bench.rows(shared_bench.run(filter.run, data, {"keep": condition}))
-    dropped = shared_bench.rows(shared_bench.run(filter.run, data, {"drop": condition}))
+    dropped = shared_bench.rows(shared_bench.run(filter.run, data, {"keep": None, "drop": condition}))
     assert [row["n"] for row in kept] == [n for n in numbers if n < limit]
     assert [row["n"] for row in dropped] == [n for n in numbers if n >= limit]
 
@@ -107,7 +111,7 @@ def test_shuffle_keeps_every_row(bench: Any) -> None:
 @given(st.integers(20, 300), st.integers(0, 99))
 def test_split_loses_nothing_and_keeps_order(shared_bench: Any, size: int, seed: int) -> None:
     data = shared_bench.data(pa.table({"n": pa.array(range(size), pa.int64())}))
-    out = shared_bench.run(split.run, data, {"test": 0.1, "dev": 0.25}, seed)
+    out = shared_bench.run(split.run, data, {"shares": (("test", 0.1), ("dev", 0.25))}, seed)
     parts = {
         name: [row["n"] for row in shared_bench.rows(type(out)("data", out.path / name, name))]
         for name in ("test", "dev", "train")
@@ -118,9 +122,14 @@ def test_split_loses_nothing_and_keeps_order(shared_bench: Any, size: int, seed:
     assert abs(len(parts["dev"]) - size * 0.25) < 1
 
 
+def test_shares_of_everything_leave_no_train(bench: Any) -> None:
+    out = bench.run(split.run, numbered(10), {"shares": (("a", 0.3), ("b", 0.7))}, seed=1)
+    assert sorted(part.name for part in out.path.iterdir()) == ["a", "b"]
+
+
 def test_a_part_without_rows_is_refused(bench: Any) -> None:
     with pytest.raises(RunError, match="leaves `test` without a row of 10"):
-        bench.run(split.run, numbered(10), {"test": 0.02}, seed=1)
+        bench.run(split.run, numbered(10), {"shares": (("test", 0.02),)}, seed=1)
 
 
 def test_mix_takes_exact_shares_of_common_columns(bench: Any) -> None:
@@ -138,6 +147,14 @@ def test_mix_without_rows_takes_all_it_can(bench: Any) -> None:
     assert len(out) == 25
 
 
+def test_mix_without_shares_joins_all(bench: Any) -> None:
+    a, b = bench.data(numbered(3)), bench.data(numbered(5))
+    out = bench.rows(bench.run(mix.run, {"parts": ((a, None), (b, None))}, {"rows": None}, seed=1))
+    assert sorted(row["n"] for row in out) == [0, 0, 1, 1, 2, 2, 3, 4]
+    out = bench.rows(bench.run(mix.run, {"parts": ((a, None), (b, None))}, {"rows": 4}, seed=1))
+    assert len(out) == 4
+
+
 def test_mix_never_repeats_rows(bench: Any) -> None:
     a, b = bench.data(numbered(10)), bench.data(numbered(30))
     with pytest.raises(RunError, match="part 1 of `mix` has 10 rows and its share needs 12") as caught:
@@ -145,10 +162,17 @@ def test_mix_never_repeats_rows(bench: Any) -> None:
     assert caught.value.hint == "ask for at most 25 rows, or change the shares"
 
 
-def test_mix_refuses_one_name_with_two_types(bench: Any) -> None:
-    a, b = bench.data([{"n": 1}]), bench.data([{"n": "1"}])
-    with pytest.raises(RunError, match="`n` as int64 and as string"):
-        bench.run(mix.run, {"parts": ((a, 0.5), (b, 0.5))}, {}, seed=1)
+def test_mix_leaves_out_a_column_with_two_types(bench: Any) -> None:
+    a, b = bench.data([{"n": 1, "s": "a"}]), bench.data([{"n": "1", "s": "b"}])
+    out = bench.rows(bench.run(mix.run, {"parts": ((a, 0.5), (b, 0.5))}, {"rows": None}, seed=1))
+    assert sorted(row["s"] for row in out) == ["a", "b"]
+    assert list(out[0]) == ["s"]
+
+
+def test_mix_names_an_empty_part(bench: Any) -> None:
+    a, b = bench.data(numbered(3)), bench.run(filter.run, numbered(3), {"keep": Op(">", (N, 9))})
+    with pytest.raises(RunError, match="part 2 of `mix` has 0 rows"):
+        bench.run(mix.run, {"parts": ((a, 0.5), (b, 0.5))}, {"rows": None}, seed=1)
 
 
 @given(st.integers(0, 10_000), st.lists(st.integers(1, 100), min_size=1, max_size=6))
@@ -168,8 +192,8 @@ def test_a_share_is_the_decimal_that_was_written() -> None:
 # --- batches ---------------------------------------------------------------------
 
 VERBS = [
-    (select.run, {"t": Op("lower", (TEXT,)), "first": Op("has", (Op("index", (Col("tags"), 0)),))}),
-    (derive.run, {"m": Op("+", (N, 1))}),
+    (select.run, columns(t=Op("lower", (TEXT,)), first=Op("has", (Op("index", (Col("tags"), 0)),)))),
+    (derive.run, columns(m=Op("+", (N, 1)))),
     (filter.run, {"keep": Op("!=", (Op("len", (TEXT,)), 3))}),
     (sample.run, {"rows": 5000}),
     (shuffle.run, {}),
@@ -217,10 +241,10 @@ def test_a_broken_file_is_one_error(bench: Any) -> None:
     path = data.path / "data.arrow"
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(RunError, match="break off"):
-        bench.run(select.run, data, {"n": N})
+        bench.run(select.run, data, columns(n=N))
     path.write_bytes(b"no arrow")
     with pytest.raises(RunError, match="is not an Arrow stream"):
-        bench.run(select.run, data, {"n": N})
+        bench.run(select.run, data, columns(n=N))
 
 
 # --- describe ----------------------------------------------------------------------

@@ -87,6 +87,21 @@ def test_nested_json_becomes_nested_columns(desk: Any) -> None:
     ]
 
 
+def test_a_value_that_its_column_cannot_hold_is_named(desk: Any) -> None:
+    desk.write("a.jsonl", f'{{"a": 0.5}}\n{{"a": {2**60 + 1}}}\n')
+    facts = desk.pinned("a.jsonl")
+    with pytest.raises(RunError, match=r"a\.jsonl line 2 is not a row: `a`: Integer value"):
+        desk.open("a.jsonl", facts)
+
+
+def test_a_file_without_rows_has_no_columns(desk: Any) -> None:
+    desk.write("a.jsonl", "\n")
+    desk.write("b.jsonl", jsonl({"a": 1}))
+    assert desk.problem("a.jsonl").what == "a.jsonl holds no row with a column"
+    desk.write("a.jsonl", "")
+    assert desk.rows("*.jsonl") == [{"a": 1}]
+
+
 def test_pinning_sees_the_rows_behind_the_first_block(desk: Any) -> None:
     desk.write("a.jsonl", jsonl(*[{"a": "x" * 999}] * 1200, {"a": "y", "b": 1}))
     assert desk.facts("a.jsonl").columns == (("a", "Str"),)
@@ -113,7 +128,10 @@ def test_a_bad_line_is_named(desk: Any, line: str, why: str) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.lists(st.fixed_dictionaries({"a": st.text(max_size=4), "b": st.lists(st.integers(-5, 5), max_size=2)}))
+    st.lists(
+        st.fixed_dictionaries({"a": st.text(max_size=4), "b": st.lists(st.integers(-5, 5), max_size=2)}),
+        min_size=1,
+    )
 )
 def test_json_rows_come_back_as_they_were(desk: Any, rows: list[dict[str, Any]]) -> None:
     desk.write("a.jsonl", jsonl(*rows))
@@ -253,6 +271,9 @@ def test_addresses_that_lead_nowhere(desk: Any, uri: str, kind: str, what: str) 
 
 def test_options_are_closed(desk: Any) -> None:
     desk.write("a.txt", "x")
+    desk.write("a.csv", "a")
+    assert desk.problem("a.txt", delimiter=";").what == "`delimiter` has no meaning for text data"
+    assert desk.problem("a.csv", delimiter="||").what == "`delimiter` cannot be '||'"
     assert desk.problem("a.txt", sample="line").what == "data sources have no option `sample`"
     assert desk.problem("a.txt", sample_by="word").what == "`sample_by` cannot be 'word'"
 
@@ -275,7 +296,6 @@ def hub(desk: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     cache = desk.base.parent / "hub"
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
-    monkeypatch.setattr("huggingface_hub._snapshot_download.constants.HF_HUB_CACHE", str(cache))
     repo = cache / "datasets--acme--qa"
     commit = repo / "snapshots" / ("c" * 40)
     for name in ("en/train.jsonl", "en/test.jsonl", "de/train.jsonl"):

@@ -59,7 +59,7 @@ def execute(tmp_path_factory):
         events, meter = [], Meter()
         ctx = Context(
             out=out,
-            emit=lambda kind, /, **fields: events.append(fields),
+            emit=lambda kind, /, **fields: events.append((kind, fields)),
             meter=meter,
             seed=seed,
             threads=threads,
@@ -86,7 +86,7 @@ def text(data, sentences):
 
 @pytest.fixture(scope="session")
 def tokenizer(execute, text):
-    return execute("train_tokenizer", {"data": (text,)}, vocab=300, column="text").artifact
+    return execute("train_tokenizer", {"data": (("", text),)}, vocab=300, column="text").artifact
 
 
 @pytest.fixture(scope="session")

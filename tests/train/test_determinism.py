@@ -21,13 +21,13 @@ data, out = Artifact("data", Path(sys.argv[1]), "d"), Path(sys.argv[2])
 
 def run(kernel, kind, name, inputs, **slots):
     (out / name).mkdir()
-    kernel.run(inputs, slots, Context(out / name, lambda kind, **fields: None, Meter(), seed=3, threads=2))
+    kernel.run(inputs, slots, Context(out / name, lambda kind, **fields: None, Meter(), seed=3, threads=1))
     for path in sorted((out / name).iterdir()):
         print(name, path.name, hashlib.sha256(path.read_bytes()).hexdigest())
     return Artifact(kind, out / name, name)
 
 arch = Method("llama", {"layers": 2, "hidden": 32, "heads": 4, "context": 64})
-tok = run(train_tokenizer, "tokenizer", "tok", {"data": (data,)}, vocab=300, column="text")
+tok = run(train_tokenizer, "tokenizer", "tok", {"data": (("", data),)}, vocab=300, column="text")
 model = run(init, "model", "init", {"tokenizer": tok}, arch=arch, dtype="bf16")
 run(finetune, "model", "tuned", {"model": model, "data": data}, steps=8, epochs=None, lr=1e-3, batch=4,
     accumulate=2, context=32, schedule="cosine", warmup=0.1, weight_decay=0.01)

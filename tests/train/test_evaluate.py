@@ -19,6 +19,7 @@ def tuned(finetune, model, text):
 @pytest.fixture(scope="module")
 def report(execute):
     def run(model, data, batch=3, context=None):
+        data = data if isinstance(data, tuple) else (("", data),)
         result = execute("evaluate", {"model": model, "data": data}, batch=batch, context=context)
         return json.loads((result.artifact.path / "report.json").read_text())
 
@@ -86,6 +87,8 @@ def test_keys_weigh_alike_in_the_average(report, tuned, data, sentences):
     }
 
 
-def test_no_data_set_may_take_the_name_of_the_mean(report, tuned, text):
+def test_keys_that_cannot_be_told_apart(report, tuned, text):
     with pytest.raises(RunError, match="called `average`"):
         report(tuned, (("average", text), ("other", text)))
+    with pytest.raises(RunError, match="2 data sets have no keys"):
+        report(tuned, (("", text), ("", text)))

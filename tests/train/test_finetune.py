@@ -16,7 +16,7 @@ def tensors(model):
 
 
 def losses(run):
-    return [event["loss"] for event in run.events]
+    return [fields["loss"] for kind, fields in run.events if kind == "loss"]
 
 
 def reference(model, rows):
@@ -149,6 +149,18 @@ def test_names_of_an_old_checkpoint_are_kept(finetune, make_model, pairs, tmp_pa
     assert after.keys() == weights.keys()
     assert torch.equal(after["h.0.attn.bias"], weights["h.0.attn.bias"])
     assert not torch.equal(after["h.0.ln_1.weight"], weights["h.0.ln_1.weight"])
+
+
+def test_progress_counts_to_the_end(finetune, model, pairs):
+    events = finetune(model, pairs, steps=3).events
+    progress = [fields for kind, fields in events if kind == "progress"]
+    assert progress == [{"done": n, "total": 3, "unit": "steps"} for n in (1, 2, 3)]
+
+
+def test_rows_that_are_cut_are_told(finetune, model, data):
+    rows = data(prompt=["a", "b", "c"], response=["short", "river " * 30, "pear " * 30])
+    events = finetune(model, rows, steps=1, context=16).events
+    assert ("truncated", {"rows": 2, "first": 1, "context": 16}) in events
 
 
 def test_it_says_nothing_on_the_terminal(finetune, model, pairs, capfd):

@@ -1,7 +1,6 @@
 """Cutting rows to the context loses no token and lets none count twice."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,8 +43,3 @@ def test_the_first_token_never_counts_and_padding_is_masked(tmp_path):
     assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]
     assert batch["labels"].tolist() == [[IGNORED, 1, 2], [IGNORED, 5, IGNORED]]
     assert sequences.lengths().tolist() == [3, 2]
-
-
-def test_ids_are_stored_once_per_token(tmp_path):
-    spool(encoded([5, 4]), tmp_path)
-    assert (tmp_path / "ids").stat().st_size == pytest.approx(9 * 4)

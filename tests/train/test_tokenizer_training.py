@@ -51,7 +51,7 @@ def test_a_conversation_is_written_turn_by_turn(loaded):
 def test_cuts_between_rows_and_parts_do_not_matter(execute, data, sentences, tokenizer):
     small = data(text=sentences[:20], rows_per_batch=3)
     rest = data(text=sentences[20:])
-    again = execute("train_tokenizer", {"data": (small, rest)}, vocab=300, column="text").artifact
+    again = execute("train_tokenizer", {"data": (("", small), ("", rest))}, vocab=300, column="text").artifact
     assert files(again) == files(tokenizer)
 
 
@@ -68,4 +68,6 @@ def test_cuts_between_rows_and_parts_do_not_matter(execute, data, sentences, tok
 )
 def test_data_that_cannot_work_is_one_sentence(execute, data, columns, slots, says):
     with pytest.raises(RunError, match=says):
-        execute("train_tokenizer", {"data": (data(**columns),)}, **{"vocab": 300, "column": "text"} | slots)
+        execute(
+            "train_tokenizer", {"data": (("", data(**columns)),)}, **{"vocab": 300, "column": "text"} | slots
+        )

@@ -25,7 +25,7 @@ def attempt(request, finetune, execute):
         if request.param == "finetune":
             finetune(model, data, steps=1, context=context)
         else:
-            execute("evaluate", {"model": model, "data": data}, batch=2, context=context)
+            execute("evaluate", {"model": model, "data": (("", data),)}, batch=2, context=context)
 
     return run
 
@@ -115,4 +115,4 @@ def test_a_tokenizer_larger_than_the_embedding(attempt, copy, text):
 def test_finite_weights_whose_logits_overflow(execute, copy, text):
     change(copy, lambda weights: weights["model.norm.weight"].fill_(3e38))
     with pytest.raises(RunError, match=r"not finite on row \d+ of the data"):
-        execute("evaluate", {"model": copy, "data": text}, batch=2, context=None)
+        execute("evaluate", {"model": copy, "data": (("", text),)}, batch=2, context=None)

@@ -13,12 +13,13 @@ from fusec.runtime.kernels.data.row_local import run_row_local
 from fusec.runtime.kernels.data.rows import Rows, evaluate
 
 
-def run(inputs: Mapping[str, Any], slots: Mapping[str, Expr], ctx: Context) -> None:
-    """`inputs`: data. `slots`: column name to expression over the columns of the input."""
+def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> None:
+    """`inputs`: data. `slots`: `columns`, pairs of (name, expression over the columns of the input)."""
+    derived: tuple[tuple[str, Expr], ...] = slots["columns"]
 
     def extend(rows: Rows) -> pa.RecordBatch:
         columns = dict(zip(rows.batch.schema.names, rows.batch.columns, strict=True))
-        columns |= {name: evaluate(expr, rows) for name, expr in slots.items()}
+        columns |= {name: evaluate(expr, rows) for name, expr in derived}
         return pa.RecordBatch.from_pydict(columns)
 
     run_row_local(inputs["data"], extend, ctx)

@@ -14,9 +14,10 @@ from fusec.runtime.kernels.data.row_local import run_row_local
 from fusec.runtime.kernels.data.rows import Rows, evaluate
 
 
-def run(inputs: Mapping[str, Any], slots: Mapping[str, Expr], ctx: Context) -> None:
-    """`inputs`: data. `slots`: `keep` or `drop`, a Bool expression. Order stays."""
-    condition = slots["keep"] if "keep" in slots else Op("not", (slots["drop"],))
+def run(inputs: Mapping[str, Any], slots: Mapping[str, Expr | None], ctx: Context) -> None:
+    """`inputs`: data. `slots`: `keep` or `drop`, a Bool expression; the other is None. Order stays."""
+    keep, drop = slots.get("keep"), slots.get("drop")
+    condition = Op("not", (drop,)) if keep is None else keep
 
     def kept(rows: Rows) -> pa.RecordBatch:
         mask = evaluate(condition, rows)

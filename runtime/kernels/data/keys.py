@@ -39,11 +39,11 @@ def exact_share(share: float) -> Fraction:
 
 
 def apportion(rows: int, shares: Sequence[Fraction]) -> list[int]:
-    """Whole numbers that add up to `rows`, by largest remainder; the earlier share wins a tie.
-
-    The shares add up to 1.
+    """Whole numbers in proportion to `shares` that add up to `rows`, by largest remainder; the earlier
+    share wins a tie.
     """
-    exact = [rows * share for share in shares]
+    total = sum(shares)
+    exact = [rows * share / total for share in shares]
     counts = [int(part) for part in exact]
     by_remainder = sorted(range(len(shares)), key=lambda i: (counts[i] - exact[i], i))
     for i in by_remainder[: rows - sum(counts)]:

@@ -7,6 +7,7 @@ every part has, with the same type, stay; the others go.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -18,24 +19,15 @@ from fusec.runtime.kernels.data.stream import BATCH_ROWS, RowTable, data_bytes, 
 
 
 def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> None:
-    """`inputs`: `parts`, pairs of (data, share), shares adding up to 1. `slots`: `rows`, or None for as many
-    as the parts can give. The seed is `ctx.seed`. RunError where a part is short: rows never repeat.
+    """`inputs`: `parts`, pairs of (data, share), with None for every share to join the parts whole.
+
+    `slots`: `rows`, or None for as many as the parts can give. The seed is `ctx.seed`. RunError where a
+    part is short: rows never repeat.
     """
     assert ctx.seed is not None
     tables = [RowTable(artifact) for artifact, _ in inputs["parts"]]
-    shares = [exact_share(share) for _, share in inputs["parts"]]
     sizes = [len(table) for table in tables]
-    total = slots.get("rows")
-    if total is None:
-        total = min(int(size / share) for size, share in zip(sizes, shares, strict=True) if share)
-    counts = apportion(total, shares)
-    for position, (size, count) in enumerate(zip(sizes, counts, strict=True), 1):
-        if count > size:
-            most = min(int(s / share) for s, share in zip(sizes, shares, strict=True) if share)
-            raise RunError(
-                f"part {position} of `mix` has {size} rows and its share needs {count}",
-                hint=f"ask for at most {most} rows, or change the shares",
-            )
+    counts = _counts(sizes, [share for _, share in inputs["parts"]], slots.get("rows"))
     schema = _common_schema(tables)
     chosen = [
         choose(f"mix part {i}", ctx.seed, size, count)
@@ -46,18 +38,39 @@ def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> No
     ctx.meter.bytes_written += written.bytes
 
 
-def _common_schema(tables: list[RowTable]) -> pa.Schema:
-    """Columns of the first part that all have. One name with two types is an error."""
-    first, *others = (table.schema for table in tables)
-    names = [name for name in first.names if all(name in other.names for other in others)]
-    for name in names:
-        types = {str(schema.field(name).type) for schema in (first, *others)}
-        if len(types) > 1:
+def _counts(sizes: list[int], written: list[float | None], rows: int | None) -> list[int]:
+    """How many rows each part gives."""
+    shares = [
+        Fraction(size) if share is None else exact_share(share)
+        for size, share in zip(sizes, written, strict=True)
+    ]
+    total = sum(shares)
+    asked = [(size, share) for size, share in zip(sizes, shares, strict=True) if share]
+    most = min((int(size * total / share) for size, share in asked), default=0)
+    if most == 0:
+        empty = sizes.index(min(sizes)) + 1
+        raise RunError(
+            f"part {empty} of `mix` has {sizes[empty - 1]} rows, too few for its share of even one",
+            hint="look at what the steps before it leave, or take the part out",
+        )
+    counts = apportion(most if rows is None else rows, shares)
+    for position, (size, count) in enumerate(zip(sizes, counts, strict=True), 1):
+        if count > size:
             raise RunError(
-                f"the parts of `mix` have `{name}` as {' and as '.join(sorted(types))}",
-                hint="bring the column to one type with `select` or `derive` first",
+                f"part {position} of `mix` has {size} rows and its share needs {count}",
+                hint=f"ask for at most {most} rows, or change the shares",
             )
-    return pa.schema([first.field(name) for name in names])
+    return counts
+
+
+def _common_schema(tables: list[RowTable]) -> pa.Schema:
+    """Columns of the first part that all have with the same type."""
+    first, *others = (table.schema for table in tables)
+    return pa.schema([field for field in first if all(_has(other, field) for other in others)])
+
+
+def _has(schema: pa.Schema, field: pa.Field) -> bool:
+    return field.name in schema.names and schema.field(field.name).type == field.type
 
 
 def _interleaved(

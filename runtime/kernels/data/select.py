@@ -13,10 +13,11 @@ from fusec.runtime.kernels.data.row_local import run_row_local
 from fusec.runtime.kernels.data.rows import Rows, evaluate
 
 
-def run(inputs: Mapping[str, Any], slots: Mapping[str, Expr], ctx: Context) -> None:
-    """`inputs`: data. `slots`: column name to expression, in the order of the result."""
+def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> None:
+    """`inputs`: data. `slots`: `columns`, pairs of (name, expression) in the order of the result."""
+    columns: tuple[tuple[str, Expr], ...] = slots["columns"]
 
     def project(rows: Rows) -> pa.RecordBatch:
-        return pa.RecordBatch.from_pydict({name: evaluate(expr, rows) for name, expr in slots.items()})
+        return pa.RecordBatch.from_pydict({name: evaluate(expr, rows) for name, expr in columns})
 
     run_row_local(inputs["data"], project, ctx)

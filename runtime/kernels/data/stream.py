@@ -19,7 +19,7 @@ DATA_FILE = "data.arrow"
 
 
 class RowWriter:
-    """Writes batches of any size as batches of 4096; a context manager."""
+    """Writes batches of any size and of this schema as batches of 4096; a context manager."""
 
     def __init__(self, folder: Path, schema: pa.Schema) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ class RowWriter:
     def write(self, batch: pa.RecordBatch) -> None:
         if batch.num_rows == 0:
             return
-        self._pending.append(batch.cast(self.schema) if batch.schema != self.schema else batch)
+        self._pending.append(batch)
         self._pending_rows += batch.num_rows
         if self._pending_rows >= BATCH_ROWS:
             self._flush(everything=False)

@@ -19,7 +19,6 @@ from fusec.runtime.kernels.data.stream import data_bytes
 from fusec.runtime.kernels.train.encode import IGNORED, encode, layout
 from fusec.runtime.kernels.train.folder import context_of, load, quiet
 from fusec.runtime.kernels.train.loss import token_losses
-from fusec.runtime.kernels.train.rows import parts
 from fusec.runtime.kernels.train.save import payload
 from fusec.runtime.kernels.train.sequences import Sequences, collate, spool, windows
 
@@ -30,13 +29,19 @@ def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> No
     """Fill `ctx.out` with `report.json`: loss, perplexity, accuracy and tokens.
 
     Keyed data gives one entry per key; `average` weighs every key alike: mean loss, its exponential as
-    perplexity, mean accuracy, all tokens. One data set gives its metrics at the top and as `average`.
+    perplexity, mean accuracy, all tokens. One data set without a key gives its metrics at the top and as
+    `average`.
     """
     model: Artifact = inputs["model"]
-    data = parts(inputs["data"])
-    keyed = any(key for key, _ in data)
-    if any(key == "average" for key, _ in data):
+    data: tuple[tuple[str, Artifact], ...] = inputs["data"]
+    keys = [key for key, _ in data]
+    if "average" in keys:
         raise RunError("a data set is called `average`, the name of the mean", hint="give it another key")
+    if len(set(keys)) < len(keys):
+        raise RunError(
+            f"{len(keys)} data sets have no keys to report them by", hint='write ["name": data, ...]'
+        )
+    keyed = keys != [""]
     with quiet(), deterministic(0, ctx.threads):
         net, tokenizer = load(model)
         net.eval()
@@ -44,7 +49,7 @@ def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> No
         measured = {}
         for n, (key, part) in enumerate(data, 1):
             measured[key] = measure(net, tokenizer, part, slots, ctx, where=f" of `{key}`" if keyed else "")
-            ctx.emit("progress", done=n, total=len(data), unit="datasets", loss=measured[key]["loss"])
+            ctx.emit("progress", done=n, total=len(data), unit="datasets")
     ctx.meter.bytes_read += payload(model.path) + sum(data_bytes(part) for _, part in data)
     report: dict[str, Any] = dict(measured) if keyed else dict(measured[""])
     report["average"] = average(list(measured.values()))

@@ -21,7 +21,8 @@ def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> No
     """Fill `ctx.out` with the trained model, in the dtypes of the base and with its config and tokenizer.
 
     Training keeps fp32 weights and rounds once, at the end. Plain text is packed end to end into blocks
-    of `context` tokens; a row with a prompt and a response is a sequence of its own.
+    of `context` tokens; a row with a prompt and a response is a sequence of its own, cut off at
+    `context`, and a `truncated` event tells how many were.
     """
     base: Artifact = inputs["model"]
     data: Artifact = inputs["data"]
@@ -29,8 +30,12 @@ def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> No
         net, tokenizer = load(base)
         context = context_of(net, slots["context"])
         how = layout(data)
-        cut = pack if how == "text" else truncate
-        sequences = spool(cut(encode(data, tokenizer, how), context), Path(scratch))
+        rows = encode(data, tokenizer, how)
+        cut: list[int] = []
+        blocks = pack(rows, context) if how == "text" else truncate(rows, context, cut)
+        sequences = spool(blocks, Path(scratch))
+        if cut:
+            ctx.emit("truncated", rows=len(cut), first=cut[0], context=context)
         batch, accumulate = slots["batch"], slots["accumulate"]
         steps = slots["steps"] or steps_of(slots["epochs"] or 1.0, len(sequences), batch, accumulate)
         recipe = Recipe(

@@ -1,7 +1,7 @@
 """Streams matched tensors through an operator into a model folder.
 
 Reads exactly the planned byte ranges into buffers that are used again, one set per worker. A worker's
-buffers together take `WORKING_SET` bytes whatever the number of experts or the size of a tensor.
+tiles together take about `WORKING_SET` bytes whatever the number of experts or the size of a tensor.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PROGRESS_STEPS = 200
 
 @dataclass(frozen=True)
 class Unit:
-    """The piece of a job between two flat indices, done by one worker."""
+    """What one worker takes at a time: a copy or check, or a merge between two flat indices."""
 
     job: Job
     start: int
@@ -211,13 +211,12 @@ class _Tensor:
             yield _Tile(self._job, self._worker, at, min(size, self._stop - at))
 
 
-def _units(job: Job, splits: bool) -> Iterator[Unit]:
-    if not isinstance(job, Merge) or not splits:
-        yield Unit(job, 0, 0 if not isinstance(job, Merge) else job.base.tensor.elements)
-        return
+def _units(job: Job, splits: bool) -> list[Unit]:
+    if not isinstance(job, Merge):
+        return [Unit(job, 0, 0)]
     elements = job.base.tensor.elements
-    for at in range(0, elements, SPAN):
-        yield Unit(job, at, min(at + SPAN, elements))
+    step = SPAN if splits else max(1, elements)
+    return [Unit(job, at, min(at + step, elements)) for at in range(0, elements, step)]
 
 
 def _cost(job: Job) -> int:

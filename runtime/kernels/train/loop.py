@@ -17,7 +17,7 @@ from fusec.runtime.kernel import Context, RunError
 from fusec.runtime.kernels.train.loss import next_token
 from fusec.runtime.kernels.train.sequences import Sequences, collate
 
-EVENTS = 500  # progress events of one training at most, however many steps it has
+EVENTS = 500  # events of each kind in one training at most, however many steps it has
 
 Loss = Callable[[Tensor, Tensor, Tensor | int], Tensor]
 
@@ -121,12 +121,6 @@ class _Watch(TrainerCallback):
                 hint="lower `lr`, add `warmup`, or look for broken rows in the data",
             )
         if step % self.every == 0 or step == self.steps:
-            self.ctx.emit(
-                "progress",
-                done=step,
-                total=self.steps,
-                unit="steps",
-                loss=loss,
-                lr=logs["learning_rate"],
-                tokens=state.num_input_tokens_seen,
-            )
+            tokens, lr = state.num_input_tokens_seen, logs["learning_rate"]
+            self.ctx.emit("progress", done=step, total=self.steps, unit="steps")
+            self.ctx.emit("loss", step=step, loss=loss, lr=lr, tokens=tokens)

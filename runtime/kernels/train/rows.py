@@ -11,13 +11,6 @@ from fusec.runtime.kernels.data.stream import batches, open_rows
 ROWS = 256  # rows handed on at once: bounds memory whatever the writer's batch size was
 
 
-def parts(data: Any) -> tuple[tuple[str, Artifact], ...]:
-    """The artifacts of a slot that takes one, a list, or a map of data; without keys the key is empty."""
-    if isinstance(data, Artifact):
-        return (("", data),)
-    return tuple(part if isinstance(part, tuple) else ("", part) for part in data)
-
-
 def columns(data: Artifact) -> tuple[str, ...]:
     """Names of the columns. Raises RunError when `data.arrow` is missing or broken."""
     return tuple(open_rows(data).schema.names)

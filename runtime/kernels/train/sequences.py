@@ -59,16 +59,21 @@ def pack(encoded: Iterable[Encoded], context: int) -> Iterator[Encoded]:
         yield _join(block)
 
 
-def truncate(encoded: Iterable[Encoded], context: int) -> Iterator[Encoded]:
-    """One sequence per row, cut off at `context`. Raises RunError when nothing that counts is left."""
+def truncate(encoded: Iterable[Encoded], context: int, cut: list[int]) -> Iterator[Encoded]:
+    """One sequence per row, its first `context` tokens; the rows that lose tokens are added to `cut`.
+
+    Raises RunError when nothing that counts is left.
+    """
     for one in encoded:
-        cut = _part(one, 0, context)
-        if (cut.labels[1:] == IGNORED).all():
+        kept = _part(one, 0, context)
+        if len(kept.ids) < len(one.ids):
+            cut.append(one.row)
+        if (kept.labels[1:] == IGNORED).all():
             raise RunError(
                 f"row {one.row} has no token of a response within its first {context} tokens",
                 hint="raise `context`, or filter rows by tokens(.prompt, by: ...)",
             )
-        yield cut
+        yield kept
 
 
 def windows(encoded: Iterable[Encoded], context: int) -> Iterator[Encoded]:

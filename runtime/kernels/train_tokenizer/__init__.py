@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from fusec.runtime.kernel import Artifact, Context, RunError
 from fusec.runtime.kernels.train.folder import quiet
-from fusec.runtime.kernels.train.rows import parts, read_text
+from fusec.runtime.kernels.train.rows import read_text
 
 UNK, BOS, EOS, PAD = "<unk>", "<s>", "</s>", "<pad>"  # ids 0 to 3; bos 1 and eos 2 are where llama has them
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
@@ -47,7 +47,7 @@ def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> No
         initial_alphabet=alphabet,
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_texts(parts(inputs["data"]), slots["column"], ctx), trainer)
+    tokenizer.train_from_iterator(_texts(inputs["data"], slots["column"], ctx), trainer)
     if ctx.meter.bytes_read == 0:
         raise RunError(f"column `{slots['column']}` of the data holds no text to learn a vocabulary from")
     if tokenizer.get_vocab_size() < slots["vocab"]:

@@ -1,0 +1,73 @@
+"""What a stream can show, and short messages to it: colour, marks beyond ASCII, errors on stderr."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+from typing import IO
+
+from fusec.lang.render import Paint, Role
+
+CODES = {
+    "error": "1;31",
+    "warning": "1;33",
+    "hint": "1;36",
+    "title": "1",
+    "gutter": "34",
+    "primary": "1;31",
+    "secondary": "34",
+    "footer": "1",
+    "grade": "2",
+    "good": "32",
+    "bad": "1;31",
+}
+
+
+def prepare() -> None:
+    """Lets text that the terminal cannot show come out as `?`, not as a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def coloured(stream: IO[str]) -> bool:
+    """A terminal whose user did not ask for plain text (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def paint(role: str, text: str, stream: IO[str]) -> str:
+    return f"\x1b[{CODES[role]}m{text}\x1b[0m" if text and coloured(stream) else text
+
+
+def painter(stream: IO[str]) -> Paint:
+    """Colours for `fusec.lang.render.render`."""
+
+    def by_role(role: Role, text: str) -> str:
+        return paint(role, text, stream)
+
+    return by_role
+
+
+def verdict(good: bool, stream: IO[str]) -> str:
+    """A tick or a cross; words where the encoding has neither."""
+    utf8 = (getattr(stream, "encoding", None) or "").lower().replace("-", "") == "utf8"
+    word = ("✓" if good else "✗") if utf8 else ("ok" if good else "FAILED")
+    return paint("good" if good else "bad", word, stream)
+
+
+def width() -> int:
+    """Columns of the terminal, 80 where there is none."""
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def note(text: str) -> None:
+    """A line about what is going on, beside the results."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def error(what: str, hint: str = "") -> None:
+    note(paint("error", "error", sys.stderr) + f": {what}")
+    if hint:
+        note(paint("footer", "hint", sys.stderr) + f": {hint}")

@@ -1,0 +1,153 @@
+"""Bad input ends in one clear error that names the place, and nothing half-written stays visible."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fusec.runtime.kernel import RunError
+from fusec.runtime.session import Session
+
+
+def _shard(folder: Path) -> Path:
+    return sorted(folder.glob("*.safetensors"))[0]
+
+
+def _truncate(folder: Path) -> None:
+    shard = _shard(folder)
+    shard.write_bytes(shard.read_bytes()[:-100])
+
+
+def _lie_about_the_header(folder: Path) -> None:
+    shard = _shard(folder)
+    data = shard.read_bytes()
+    shard.write_bytes(struct.pack("<Q", len(data) * 2) + data[8:])
+
+
+def _lie_about_a_tensor(folder: Path) -> None:
+    shard = _shard(folder)
+    data = shard.read_bytes()
+    (size,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + size])
+    name = next(n for n in header if n != "__metadata__")
+    header[name]["shape"][0] += 1
+    text = json.dumps(header).encode()
+    shard.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + size :])
+
+
+def _lose_a_shard(folder: Path) -> None:
+    _shard(folder).unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "code"),
+    [
+        (_truncate, "FUSE114"),
+        (_lie_about_the_header, "FUSE114"),
+        (_lie_about_a_tensor, "FUSE114"),
+        (_lose_a_shard, "FUSE11"),
+    ],
+)
+def test_damaged_weights_are_found_by_their_header(
+    family_bench, merge_spec, damage: Callable[[Path], None], code: str
+) -> None:
+    shard = _shard(family_bench.folder / "math").name
+    damage(family_bench.folder / "math")
+    checked = Session(family_bench.spec(merge_spec)).check()
+    (problem,) = [p for p in checked.problems if p.level == "error"]
+    assert problem.code.startswith(code)
+    assert shard in " ".join((problem.title(), *(m.note for m in problem.marks()), problem.why()))
+
+
+def test_nan_weights_are_named_by_file_and_tensor(family_bench, merge_spec) -> None:
+    shard = _shard(family_bench.folder / "code")
+    data = bytearray(shard.read_bytes())
+    data[-2:] = b"\xc0\x7f"  # a quiet NaN in bf16
+    shard.write_bytes(bytes(data))
+    with pytest.raises(RunError, match=shard.name) as caught:
+        family_bench.run(merge_spec)
+    assert "NaN" in caught.value.what or "finite" in caught.value.what
+    assert family_bench.visible() == []
+
+
+def test_a_missing_file_is_one_message(bench) -> None:
+    spec = bench.spec('edition 2026\n\ndata rows from "./rows.jsonl"\n\noutput rows to "./out/rows.jsonl"\n')
+    (problem,) = Session(spec).check().problems
+    assert problem.code == "FUSE113"
+
+
+def test_an_unreadable_row_is_named(bench) -> None:
+    (bench.folder / "rows.jsonl").write_text('{"text": "fine"}\n{"text": "torn\n{"text": "fine"}\n')
+    with pytest.raises(RunError, match=r"rows\.jsonl.*2"):
+        bench.run('edition 2026\n\ndata rows from "./rows.jsonl"\n\noutput rows to "./out/rows.jsonl"\n')
+    assert bench.visible() == []
+
+
+def test_a_missing_value_names_its_row(bench) -> None:
+    bench.rows("rows.jsonl", [{"text": "one"}, {"text": None}, {"text": "three"}])
+    spec = """edition 2026
+
+data rows from "./rows.jsonl" |> filter { keep: len(.text) > 1 }
+
+output rows to "./out/rows.jsonl"
+"""
+    with pytest.raises(RunError, match="row"):
+        bench.run(spec)
+    assert bench.visible() == []
+
+
+def test_a_closed_gate_publishes_nothing(bench) -> None:
+    bench.rows("rows.jsonl", [{"text": "one two three four"}] * 20)
+    spec = """edition 2026
+
+param seed = 1
+data rows from "./rows.jsonl"
+report profile = describe { data: rows }
+
+check profile.rows > 100 else "too few rows"
+
+output rows to "./out/rows.jsonl"
+"""
+    ran = bench.run(spec)
+    assert ran.closed and ran.manifest.gate == "closed"
+    assert bench.visible() == []
+    (check,) = ran.manifest.checks
+    assert not check.passed and check.values == {"profile.rows": 20.0}
+
+
+def test_a_full_disk_leaves_nothing(family_bench, merge_spec) -> None:
+    """The limit on file size stands in for a full disk: both fail in the middle of a write."""
+    import subprocess
+    import sys
+
+    family_bench.spec(merge_spec)
+    program = f"""
+import resource, signal, sys
+from pathlib import Path
+from fusec.runtime.executors.local import run_plan
+from fusec.runtime.kernel import RunError
+from fusec.runtime.session import Session
+from fusec.runtime.store import Store
+folder = Path({str(family_bench.folder)!r})
+session = Session(folder / "spec.fuse")
+checked = session.check()
+session.lock(checked)
+plan = session.plan(session.check())
+store = Store(folder / ".fusec")
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+try:
+    run_plan(plan, store, folder)
+except RunError as error:
+    print(error.what)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip(), "the run did not notice"
+    assert family_bench.visible() == []
+    ran = family_bench.run(merge_spec)
+    assert {node.state for node in ran.manifest.nodes} == {"computed"}
