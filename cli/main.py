@@ -6,6 +6,7 @@ Exit codes: 0 fine, 1 errors in the input, 2 differs, 3 a check closed the gate,
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -91,4 +92,6 @@ def _broken(error: Exception) -> int:
 def main() -> None:
     """The entry point of the console script."""
     terminal.prepare()
+    if sys.argv[1:2] == ["check"]:
+        gc.disable()  # a check leaves little garbage, and looking for it takes a tenth of its time
     sys.exit(dispatch(sys.argv[1:]))

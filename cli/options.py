@@ -45,7 +45,10 @@ def only_option(command: Command) -> Command:
 
 def store_option(command: Command) -> Command:
     return click.option(
-        "--store", type=PATH, metavar="PATH", help="The store of results; `.fusec` beside the spec by default."
+        "--store",
+        type=PATH,
+        metavar="PATH",
+        help="The store of results; `.fusec` beside the spec by default.",
     )(command)
 
 

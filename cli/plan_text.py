@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from fusec.cli.columns import columns, shortened
 from fusec.compiler.cost import Range, total
 from fusec.compiler.ir import Call, Check, Graph, Node, Output
 from fusec.compiler.plan import Plan, PlannedLimit, Task
-from fusec.lang.units import grouped, quantity_text
+from fusec.lang.units import quantity_text
 
 HEADS = ("node", "state", "reads", "time", "grade", "note")
 NODE_WIDTH, NOTE_WIDTH = 28, 12
@@ -36,6 +35,14 @@ def plan_text(plan: Plan, *, width: int, verbose: bool = False) -> str:
 
 def size_text(amount: float) -> str:
     return quantity_text(int(amount), "Size")
+
+
+def count_text(amount: float) -> str:
+    """Three significant digits: `850`, `8.46k`, `328k`, `1.2M`."""
+    for unit, size in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if amount >= size:
+            return f"{float(f'{amount / size:.3g}'):g}{unit}"
+    return f"{amount:.0f}"
 
 
 def time_text(seconds: float) -> str:
@@ -74,7 +81,7 @@ def _note(tasks: tuple[Task, ...], node: Node) -> str:
     if cost.expert_reads.likely:
         words.append(f"{size_text(cost.expert_reads.likely)} of experts")
     elif cost.tokens.likely:
-        words.append(f"{grouped(round(cost.tokens.likely))} tokens")
+        words.append(f"{count_text(cost.tokens.likely)} tokens")
     return ", ".join(words)
 
 
@@ -114,7 +121,9 @@ def _footer(plan: Plan, graph: Graph) -> str:
     seconds = sum((task.seconds for task in new), Range())
     reads = sum(task.cost.reads.likely for task in new)
     time = f"{time_text(seconds.likely)} ({time_text(seconds.low)} .. {time_text(seconds.high)})"
-    lines = [("total", f"{len(new)} to compute, {size_text(reads)} read, {time}" if new else "nothing to compute")]
+    lines = [
+        ("total", f"{len(new)} to compute, {size_text(reads)} read, {time}" if new else "nothing to compute")
+    ]
     checks = sum(isinstance(goal, Check) for goal in graph.goals)
     if checks:
         lines.append(("checks", f"{checks}, outputs wait for them"))
@@ -155,5 +164,3 @@ def _spread(found: Range, text: object) -> str:
     if found.low == found.high:
         return str(text(found.likely))
     return f"{text(found.low)} .. {text(found.likely)} .. {text(found.high)}"
-
-

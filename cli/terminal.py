@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import sys
 from typing import IO
 
@@ -32,9 +31,14 @@ def prepare() -> None:
             stream.reconfigure(errors="replace")
 
 
+def interactive(stream: IO[str]) -> bool:
+    """A terminal that can move its cursor."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def coloured(stream: IO[str]) -> bool:
     """A terminal whose user did not ask for plain text (https://no-color.org)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return interactive(stream) and not os.environ.get("NO_COLOR")
 
 
 def paint(role: str, text: str, stream: IO[str]) -> str:
@@ -59,6 +63,8 @@ def verdict(good: bool, stream: IO[str]) -> str:
 
 def width() -> int:
     """Columns of the terminal, 80 where there is none."""
+    import shutil
+
     return shutil.get_terminal_size((80, 24)).columns
 
 

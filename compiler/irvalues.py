@@ -78,7 +78,7 @@ def _bound(value: Any) -> tuple[str, int]:
         return quote(value), _POSTFIX
     if isinstance(value, bool):
         return str(value).lower(), _POSTFIX
-    if isinstance(value, int | float):
+    if _is_number(value):
         text = repr(value)
         return text, _NEGATIVE if text[0] == "-" else _POSTFIX
     if isinstance(value, Ref):
@@ -93,13 +93,13 @@ def _bound(value: Any) -> tuple[str, int]:
 
 def _op(op: Op) -> tuple[str, int]:
     match op.name, op.args:
-        case "range", (int() | float() as first, int() | float() as last):
+        case "range", (first, last) if _is_number(first) and _is_number(last):
             return f"{first!r}..{last!r}", _BINARY["range"][0]
         case name, (left, right) if name in _BINARY:
             binds, tight_left, tight_right = _BINARY[name]
             sign = ".." if name == "range" else name
             return f"{_expr(left, tight_left)} {sign} {_expr(right, tight_right)}", binds
-        case "neg", (int() | float(),):
+        case "neg", (arg,) if _is_number(arg):
             return _call(op), _POSTFIX  # `-5` is the literal
         case name, (arg,) if name in _PREFIX:
             sign, binds = _PREFIX[name]
@@ -111,6 +111,10 @@ def _op(op: Op) -> tuple[str, int]:
         case "list", items:
             return f"[{', '.join(_expr(item, _ANY) for item in items)}]", _POSTFIX
     return _call(op), _POSTFIX
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _call(op: Op) -> str:

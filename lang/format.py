@@ -105,7 +105,8 @@ def _file(source: Source) -> list[str]:
             break
         last = piece.tokens[-1]
         inside = at
-        while at < len(comments) and (comments[at].start < last.end or not comments[at].own_line):
+        line_end = source.text.find("\n", last.end) % (len(source.text) + 1)
+        while at < len(comments) and comments[at].start < line_end:
             at += 1
         item = _Reader(source, piece.tokens, comments[inside:at]).declaration()
         chunks.append(_Chunk(_declaration(item), _blank(source, end, start), True))
@@ -174,9 +175,10 @@ class _Reader:
                 self.at, self.end = self.at + 1, event.end
                 group.split = item.split = True
                 continue
-            group.split |= broken
             if event.kind == closer:
+                group.split = group.split or (broken and bool(group.items))
                 break
+            group.split |= broken
             self.at, self.end = self.at + 1, event.end
             if event.kind == "," and group.opener:
                 item = _Item()
@@ -203,7 +205,8 @@ class _Reader:
 
     def _comment(self, comment: Comment, group: _Group, item: _Item, waiting: list[str]) -> None:
         text = _text(self.source, comment)
-        if comment.own_line:
+        taken = not item.parts and bool(group.items) and bool(group.items[-1].behind)
+        if comment.own_line or waiting or taken:
             waiting.append(text)
         elif not group.items:
             group.behind_opener = text
@@ -228,7 +231,8 @@ class _Reader:
 
     def _listed(self, opener: str, item: _Item) -> bool:
         """Whether these brackets hold a list: not a block, an index or a grouped expression."""
-        follows_value = bool(item.parts) and _ends_value(item.parts[-1])
+        words_only = [part for part in item.parts if not isinstance(part, _Remark)]
+        follows_value = bool(words_only) and _ends_value(words_only[-1])
         return opener != "{" and (opener == "(") == follows_value
 
     def _word(self, token: Token) -> str:
@@ -284,7 +288,7 @@ def _stages(parts: list[_Part]) -> list[list[_Part]]:
 
 def _run(parts: list[_Part], indent: int, reserve: int) -> list[str]:
     """One run of words and groups; breaks groups, the last one first, until its own lines fit."""
-    groups = [part for part in parts if isinstance(part, _Group) and part.items]
+    groups = [part for part in parts if isinstance(part, _Group) and (part.items or part.split)]
     broken = {id(group) for group in groups if group.split}
     while True:
         lines, widest = _write(parts, indent, broken)
@@ -307,8 +311,8 @@ def _write(parts: list[_Part], indent: int, broken: set[int]) -> tuple[list[str]
         lines.append(now)
         now = ""
 
-    before: _Part | None = None
-    unary = False
+    before: _Word | _Group | None = None
+    unary, fresh = False, True
     for part in parts:
         if isinstance(part, _Remark):
             if part.own_line and now:
@@ -316,18 +320,13 @@ def _write(parts: list[_Part], indent: int, broken: set[int]) -> tuple[list[str]
             now = f"{now}  {part.text}" if not part.own_line else f"{margin}  {part.text}"
             lines.append(now)
             now = f"{margin}  "
-            before = part
+            fresh = True
             continue
-        now += _gap(before, part, unary)
+        now += "" if fresh else _gap(before, part, unary)
+        fresh = False
         unary = isinstance(part, _Word) and part.kind == "ADD" and not (before and _ends_value(before))
         before = part
-        if isinstance(part, _Word):
-            first, *rest = part.text.split("\n")
-            now += first
-            for line in rest:
-                end_line()
-                now = line
-        elif id(part) in broken:
+        if isinstance(part, _Group) and id(part) in broken:
             now += part.opener
             if part.behind_opener:
                 lines.append(f"{now}  {part.behind_opener}")
@@ -337,7 +336,11 @@ def _write(parts: list[_Part], indent: int, broken: set[int]) -> tuple[list[str]
             lines += _inside(part, indent + 2)
             now = margin + pieces.CLOSERS[part.opener]
         else:
-            now += _flat(part)
+            first, *rest = (part.text if isinstance(part, _Word) else _flat(part)).split("\n")
+            now += first
+            for line in rest:  # of a long string, whose lines stay as they are
+                end_line()
+                now = line
     if now.strip():
         end_line()
     return lines, widest
@@ -347,8 +350,9 @@ def _inside(group: _Group, indent: int) -> list[str]:
     margin = " " * indent
     lines: list[str] = []
     comprehends = any(_is(part, "for") for item in group.items for part in item.parts)
-    comma = "," if group.listed and not comprehends else ""
     for item in group.items:
+        more = item is not group.items[-1] or (group.listed and not comprehends)
+        comma = "," if more and group.opener != "{" else ""
         if item.spaced:
             lines.append("")
         lines += [margin + text for text in item.before]
@@ -361,19 +365,18 @@ def _inside(group: _Group, indent: int) -> list[str]:
 
 def _flat(group: _Group) -> str:
     closer = pieces.CLOSERS[group.opener]
-    inside = ", ".join(_write(item.parts, 0, set())[0][0] for item in group.items)
+    inside = ", ".join("\n".join(_write(item.parts, 0, set())[0]) for item in group.items)
     if group.opener == "{" and inside:
         return f"{{ {inside} }}"
     return group.opener + inside + closer
 
 
-def _gap(before: _Part | None, part: _Part, unary: bool) -> str:
+def _gap(before: _Word | _Group | None, part: _Word | _Group, unary: bool) -> str:
     """The space between two parts of a run."""
-    if before is None or isinstance(before, _Remark) or unary:
+    if before is None or unary:
         return ""
     if isinstance(part, _Group):
         return " " if part.opener == "{" or not _ends_value(before) else ""
-    assert isinstance(part, _Word)
     if part.kind in (":", ",", ".", "..") or _is(before, ".") or _is(before, ".."):
         return ""
     return " "

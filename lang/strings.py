@@ -14,6 +14,9 @@ from fusec.lang.tree import Expr, Text
 ReadExpr = Callable[[int, int], tuple[Expr | None, tuple[Diagnostic, ...]]]
 
 _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "'": "'", "\\": "\\"}
+_SHOWN = str.maketrans(
+    {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\", "{": "{{", "}": "}}"}
+)
 _CODE = re.compile(r"u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})")
 _SPECIAL = re.compile(r"[\\{}\n]|\r(?=\n)")
 _BLANK_LINE = re.compile(r"[ \t]*\r?$", re.MULTILINE)
@@ -34,8 +37,8 @@ def read_string(source: Source, start: int, end: int, expr: ReadExpr) -> tuple[T
 
 def quote(text: str) -> str:
     """A literal that reads as exactly `text`."""
-    shown = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\", "{": "{{", "}": "}}"}
-    return '"' + "".join(shown.get(char) or _printable(char) for char in text) + '"'
+    shown = text.translate(_SHOWN)
+    return f'"{shown}"' if shown.isprintable() else f'"{"".join(map(_printable, shown))}"'
 
 
 def _printable(char: str) -> str:

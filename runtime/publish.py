@@ -3,7 +3,8 @@
 A folder that fusec wrote carries `.fusec.json`, which says what it is a copy of and what its bytes were. The
 name starts with a dot, so the marker is no part of the content and no library takes it for data. A single
 file cannot carry a marker; the catalog remembers the digests of all files that fusec ever wrote. Either way
-something is replaced only if it still holds exactly the bytes that fusec put there.
+something is replaced only if it still holds exactly the bytes that fusec put there, and left alone where it
+holds the new ones already.
 """
 
 from __future__ import annotations
@@ -160,7 +161,7 @@ def _publish_folder(
 def _publish_file(
     artifact: Artifact, source: FolderDigest, to: Path, work: Path, form: str, catalog: Catalog
 ) -> Published:
-    before = _replaceable_file(to, catalog)
+    before = _file_there(to, catalog)
     if before is not None and catalog.made_from(before, form, source.root):
         return Published(to, before, to.stat().st_size, "unchanged")
     new = work / f"new{form}"
@@ -171,7 +172,11 @@ def _publish_file(
         export_data(artifact.path / "data.arrow", new)
     sync_tree(work)
     root, size = file_digest(new), new.stat().st_size
+    if before is not None and before != root and not catalog.made(before):
+        raise RunError(f"{to} exists and fusec did not write it, or it was changed since", hint=_MOVE_IT)
     catalog.add_output(root, form, source.root, artifact.id)
+    if before == root:
+        return Published(to, root, size, "unchanged")
     failpoint("output.staged")
     os.replace(new, to)
     sync_folder(to.parent)
@@ -198,16 +203,11 @@ def _replaceable_folder(to: Path, catalog: Catalog) -> tuple[Marker, FolderDiges
     return marker, digest
 
 
-def _replaceable_file(to: Path, catalog: Catalog) -> str | None:
-    """The digest of the file that may be replaced, or None where there is none."""
-    if not to.exists():
-        return None
+def _file_there(to: Path, catalog: Catalog) -> str | None:
+    """The digest of the file at `to`, None where there is none."""
     if to.is_dir():
         raise RunError(f"{to} is a folder, the output is a single file", hint=_MOVE_IT)
-    root = catalog.file_digest(to)
-    if not catalog.made(root):
-        raise RunError(f"{to} exists and fusec did not write it, or it was changed since", hint=_MOVE_IT)
-    return root
+    return catalog.file_digest(to) if to.exists() else None
 
 
 def _require_undamaged(artifact: Artifact, source: FolderDigest, found: FolderDigest) -> None:

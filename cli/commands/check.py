@@ -9,7 +9,7 @@ import click
 from fusec.cli.options import set_option, spec_argument
 
 
-@click.command()
+@click.command(short_help="Check whether a spec can work.")
 @spec_argument
 @set_option
 @click.option("--deny", metavar="CODE", multiple=True, help="Count this warning or hint as an error.")

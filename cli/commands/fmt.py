@@ -14,7 +14,7 @@ from fusec.cli.options import PATH
 from fusec.runtime.kernel import RunError
 
 
-@click.command()
+@click.command(short_help="Format specs.")
 @click.argument("paths", nargs=-1, required=True, type=PATH)
 @click.option("--check", "check", is_flag=True, help="Change nothing; exit 2 when a file would change.")
 @click.option("--diff", "diff", is_flag=True, help="As --check, and print what would change.")
@@ -43,8 +43,7 @@ def command(paths: tuple[Path, ...], check: bool, diff: bool) -> int:
         differs = formatted != text
         differ += differs
         if diff and differs:
-            lines = (side.splitlines(keepends=True) for side in (text, formatted))
-            click.echo("".join(difflib.unified_diff(*lines, name, f"{name} formatted")), nl=False)
+            click.echo(_diff(text, formatted, name), nl=False)
         elif check and differs:
             click.echo(f"{name} would change")
         elif piped and not (check or diff):
@@ -57,6 +56,11 @@ def command(paths: tuple[Path, ...], check: bool, diff: bool) -> int:
     if not differ and str(paths[0]) != "-":
         terminal.note(f"{count} file{'s' * (count != 1)} formatted already")
     return 2 if differ and (check or diff) else 0
+
+
+def _diff(text: str, formatted: str, name: str) -> str:
+    before, after = text.splitlines(keepends=True), formatted.splitlines(keepends=True)
+    return "".join(difflib.unified_diff(before, after, name, f"{name} formatted"))
 
 
 def _specs(paths: tuple[Path, ...]) -> Iterator[Path]:

@@ -12,7 +12,7 @@ from fusec.cli.options import spec_argument
 EVERY = ""
 
 
-@click.command()
+@click.command(short_help="Pin the sources of a spec by content.")
 @spec_argument
 @click.option(
     "--update",
@@ -51,7 +51,9 @@ def _named(update: tuple[str, ...], sources: Iterable[str], spec: Path) -> Conta
         return ALL
     found: set[str] = set()
     for name in update:
-        matches = {source for source in sources if source == name or source.startswith((f"{name}[", f"{name}/"))}
+        matches = {
+            source for source in sources if source == name or source.startswith((f"{name}[", f"{name}/"))
+        }
         if not matches:
             raise RunError(f"no source of {spec} is called `{name}`", hint=f"there are {', '.join(sources)}")
         found |= matches

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fusec.cli import terminal
 from fusec.cli.options import PATH, json_option, only_option, set_option, spec_argument, store_option
 
+if TYPE_CHECKING:
+    from fusec.compiler.plan import Plan
 
-@click.command()
+
+@click.command(short_help="Show what would run and what it costs.")
 @spec_argument
 @set_option
 @only_option
@@ -21,7 +25,9 @@ from fusec.cli.options import PATH, json_option, only_option, set_option, spec_a
 @click.option("--after", metavar="PASS", help="With --ir: the graph behind this optimizer pass.")
 @click.option("--verbose", is_flag=True, help="Also identities, ranges and what every pass did.")
 @click.option("--without", metavar="PASS", multiple=True, help="Leave this optimizer pass out.")
-@click.option("--check", "against", type=PATH, metavar="FILE", help="Exit 2 unless FILE plans the same results.")
+@click.option(
+    "--check", "against", type=PATH, metavar="FILE", help="Exit 2 unless FILE plans the same results."
+)
 def command(
     spec: Path,
     settings: dict[str, str],
@@ -82,12 +88,10 @@ def _left_out(without: tuple[str, ...], after: str | None) -> frozenset[str]:
     return frozenset((*without, *behind))
 
 
-def _compare(against: Path, plan: object) -> int:
+def _compare(against: Path, plan: Plan) -> int:
     from fusec.cli.plan_difference import differences
-    from fusec.compiler.plan import Plan
     from fusec.runtime.session import read_plan
 
-    assert isinstance(plan, Plan)
     saved = read_plan(against)
     lines = differences(saved, plan)
     if not lines:

@@ -71,14 +71,20 @@ class Note(pytest.Item):
         if found_at != marked:
             pytest.fail(f"expected {sorted(marked)}, found {sorted(found_at)}\n\n{messages}", pytrace=False)
         if self.rendered is not None and messages != self.rendered:
-            diff = difflib.unified_diff(self.rendered.split("\n"), messages.split("\n"), "pinned", "now", "", "", 9)
+            diff = difflib.unified_diff(
+                self.rendered.split("\n"), messages.split("\n"), "pinned", "now", "", "", 9
+            )
             pytest.fail("\n".join(diff), pytrace=False)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         return self.path, None, self.name
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
-        return str(excinfo.value) if excinfo.errisinstance(pytest.fail.Exception) else super().repr_failure(excinfo)
+        return (
+            str(excinfo.value)
+            if excinfo.errisinstance(pytest.fail.Exception)
+            else super().repr_failure(excinfo)
+        )
 
 
 SPECS = sorted(Path(__file__).with_name("specs").glob("*.fuse"))

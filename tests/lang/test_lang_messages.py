@@ -128,7 +128,10 @@ def test_several_lines_files_and_footers() -> None:
 
 def test_tabs_and_wide_letters_keep_the_marks_in_place() -> None:
     source = Source("s", "\t日本 = x\x1b")
-    assert render(Sample(Mark(at(source, "日本")))).split("\n")[3:5] == ["1 |     日本 = x\ufffd", "  |     ^^^^"]
+    assert render(Sample(Mark(at(source, "日本")))).split("\n")[3:5] == [
+        "1 |     日本 = x\ufffd",
+        "  |     ^^^^",
+    ]
     assert render(Sample(Mark(at(source, "x")))).split("\n")[4] == "  |" + " " * 12 + "^"
 
 
@@ -152,8 +155,14 @@ def test_plain_data() -> None:
         "level": "error",
         "title": "this `[` is never closed",
         "spans": [
-            {"file": "s.fuse", "start": {"line": 2, "column": 9}, "end": {"line": 2, "column": 10}, "note": ""}
+            {
+                "file": "s.fuse",
+                "start": {"line": 2, "column": 9},
+                "end": {"line": 2, "column": 10},
+                "note": "",
+            }
         ],
+        "tables": [],
         "why": "",
         "fixes": [
             {

@@ -71,8 +71,12 @@ def test_parsing_does_without_lark() -> None:
 def test_specs_parse_without_problems(spec: str) -> None:
     parsed = parse(Source("spec.fuse", spec))
     assert parsed.problems == ()
-    keywords = [token for token in words(parsed.file.source).tokens if spec[token.start - 1 : token.start] in "\n"]
-    assert len(parsed.file.declarations) == len([t for t in keywords if t.kind.isupper() and t.kind != "NAME"])
+    keywords = [
+        token for token in words(parsed.file.source).tokens if spec[token.start - 1 : token.start] in "\n"
+    ]
+    assert len(parsed.file.declarations) == len(
+        [t for t in keywords if t.kind.isupper() and t.kind != "NAME"]
+    )
 
 
 def test_spans_hold_exactly_their_text(spec: str) -> None:
@@ -88,7 +92,16 @@ def test_spans_hold_exactly_their_text(spec: str) -> None:
 def test_expressions_reparse_from_their_own_span(spec: str) -> None:
     """Each expression, cut out by its span, parses to the same expression."""
     for node in nodes(parse(Source("spec.fuse", spec)).file.declarations):
-        if type(node).__name__ in ("Binary", "Call", "Step", "List", "Map", "Comprehension", "Text", "Pipeline"):
+        if type(node).__name__ in (
+            "Binary",
+            "Call",
+            "Step",
+            "List",
+            "Map",
+            "Comprehension",
+            "Text",
+            "Pipeline",
+        ):
             assert dump(expr(node.span.text)) == dump(node)
 
 
@@ -108,11 +121,16 @@ def test_operators_bind_as_usual(text: str, same_as: str) -> None:
 
 
 def test_declarations_keep_their_parts() -> None:
-    bind = decl('## Eight of them.\nmodel m[t in tasks]: Model[_, root: base] from "hf:{t}" { a: 1 } |> f |> g { b: .c }')
+    bind = decl(
+        '## Eight of them.\nmodel m[t in tasks]: Model[_, root: base] from "hf:{t}" { a: 1 } |> f |> g { b: .c }'
+    )
     assert isinstance(bind, Bind) and isinstance(bind.value, From)
     assert (bind.doc, bind.kind, bind.name.id) == ("Eight of them.", "model", "m")
     assert bind.family is not None and bind.family.variable.id == "t"
-    assert isinstance(bind.type, TypeApply) and [arg.name and arg.name.id for arg in bind.type.args] == [None, "root"]
+    assert isinstance(bind.type, TypeApply) and [arg.name and arg.name.id for arg in bind.type.args] == [
+        None,
+        "root",
+    ]
     assert [stage.block is None for stage in bind.value.stages] == [True, False]
 
     use = decl('use "c.fuse"(domain: d, seed: 1) as c[d in domains]')
@@ -129,11 +147,14 @@ def test_comprehensions_of_lists_and_maps() -> None:
 
 
 def test_text_of_the_ir() -> None:
-    text = 'merge(base: %base, experts: [%math/x: 0.6, %expert[code].v: 40%]) { method: ties(density: 0.5), n: 24 B }'
+    text = "merge(base: %base, experts: [%math/x: 0.6, %expert[code].v: 40%]) { method: ties(density: 0.5), n: 24 B }"
     value, problems = parse_expr(Source("ir", text), refs=True)
     assert not problems and isinstance(value, Step) and isinstance(value.verb, Call)
     experts = value.verb.args[1].value
-    assert isinstance(experts, Map) and [e.key for e in experts.entries if isinstance(e.key, Ref)][1].id == "%expert[code].v"
+    assert (
+        isinstance(experts, Map)
+        and [e.key for e in experts.entries if isinstance(e.key, Ref)][1].id == "%expert[code].v"
+    )
     kind, problems = parse_type(Source("ir", 'Model[qwen3_8b, 4, root: %base, hash: "4c1f"]'), refs=True)
     assert not problems and isinstance(kind, TypeApply) and len(kind.args) == 4
     assert parse_type(Source("ir", "Model[4]"))[1]
@@ -168,7 +189,9 @@ def test_safe_fixes_mend_the_text() -> None:
     ):
         for _ in range(4):
             problems = parse(Source("spec.fuse", text)).problems
-            edits = [edit for p in problems[:1] for fix in p.fixes() if fix.grade == "safe" for edit in fix.edits]
+            edits = [
+                edit for p in problems[:1] for fix in p.fixes() if fix.grade == "safe" for edit in fix.edits
+            ]
             for edit in sorted(edits, key=lambda edit: -edit.span.start):
                 text = text[: edit.span.start] + edit.text + text[edit.span.end :]
         assert parse(Source("spec.fuse", text)).problems == (), text
@@ -181,7 +204,9 @@ def test_any_text_gives_a_tree(text: str) -> None:
     parse_type(Source("any", text), refs=True)
 
 
-SCRAPS = st.sampled_from([*"\n {}[]()\"'#:=,.|>%é“\t\\;$-", '"""', "\nmodel ", "if ", "##", "24 GBs", "{x", "1e999"])
+SCRAPS = st.sampled_from(
+    [*"\n {}[]()\"'#:=,.|>%é“\t\\;$-", '"""', "\nmodel ", "if ", "##", "24 GBs", "{x", "1e999"]
+)
 
 
 @given(st.data())
@@ -207,7 +232,9 @@ def test_one_lost_token_gives_few_messages(specs: list[str]) -> None:
     assert sum(count <= 1 for count in counts) >= 0.98 * len(counts)
 
 
-@pytest.mark.parametrize("deep", ["(" * 5000 + ")" * 5000, "[" * 3000, "a" + " + a" * 5000, "-" * 5000 + "1", "9" * 9000])
+@pytest.mark.parametrize(
+    "deep", ["(" * 5000 + ")" * 5000, "[" * 3000, "a" + " + a" * 5000, "-" * 5000 + "1", "9" * 9000]
+)
 def test_no_depth_and_no_number_is_too_much(deep: str) -> None:
     parsed = parse(Source("deep", f"edition 2026\nlet a = {deep}\n"))
     assert len(parsed.problems) >= 1

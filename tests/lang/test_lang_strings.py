@@ -35,7 +35,14 @@ def test_interpolations_are_expressions_of_the_file() -> None:
     from fusec.lang.parse import parse
 
     parts = parse(source).file.declarations[0].value.parts
-    assert [type(p) if not isinstance(p, str) else p for p in parts] == ["hf:", Index, "/{", Binary, "}", Column]
+    assert [type(p) if not isinstance(p, str) else p for p in parts] == [
+        "hf:",
+        Index,
+        "/{",
+        Binary,
+        "}",
+        Column,
+    ]
     assert [p.span.text for p in parts if not isinstance(p, str)] == ["tasks[t]", "x.y + 1", ".col"]
     key = parts[0 + 1].key
     assert (key.span.start, key.span.source) == (text.index("t]"), source)

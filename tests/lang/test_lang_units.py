@@ -42,7 +42,15 @@ def test_sizes_are_exact(value: int, unit: object) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("1_500", 1500), ("0.5", 0.5), ("1e-6", 1e-6), ("50k", 50_000), ("0.1k", 100), ("1.5B", 1_500_000_000), ("2.5", 2.5)],
+    [
+        ("1_500", 1500),
+        ("0.5", 0.5),
+        ("1e-6", 1e-6),
+        ("50k", 50_000),
+        ("0.1k", 100),
+        ("1.5B", 1_500_000_000),
+        ("2.5", 2.5),
+    ],
 )
 def test_numbers(text: str, value: float) -> None:
     found = parse_number(text)
@@ -89,7 +97,15 @@ def test_texts_for_people(value: float, dimension: str, kind: str, text: str) ->
 
 @pytest.mark.parametrize(
     ("word", "unit"),
-    [("GBs", "GB"), ("gb", "GB"), ("hours", "h"), ("sec", "s"), ("percent", "%"), ("gpu-hour", "gpu-hours"), ("row", "rows")],
+    [
+        ("GBs", "GB"),
+        ("gb", "GB"),
+        ("hours", "h"),
+        ("sec", "s"),
+        ("percent", "%"),
+        ("gpu-hour", "gpu-hours"),
+        ("row", "rows"),
+    ],
 )
 def test_near_units(word: str, unit: str) -> None:
     assert near_units(word)[0] == unit

@@ -12,8 +12,9 @@ from hypothesis.extra import numpy as hnp
 
 from fusec.runtime.kernel import Artifact, Method
 from fusec.runtime.kernels.merge import engine
-from fusec.runtime.kernels.merge.ties import Trim, find_cut
+from fusec.runtime.kernels.merge.ties import Trim, find_cuts
 
+TIES = Method("ties", {"density": 0.3, "scale": 0.9, "normalize": True})
 WEIGHTS = (0.5, 0.3, 0.9)
 
 SHAPES = {
@@ -128,7 +129,7 @@ def test_equals_the_whole_tensor_reference(write_model, run_merge, method, dtype
     assert_same_bits(got.tensors, want)
 
 
-@pytest.mark.parametrize("working_set", [16, 1000, 1 << 20])
+@pytest.mark.parametrize("working_set", [200, 3000, 1 << 20])
 @pytest.mark.parametrize("threads", [1, 4])
 def test_bytes_do_not_depend_on_tiles_threads_shards_or_expert_order(
     write_model, run_merge, monkeypatch, method, working_set, threads
@@ -143,6 +144,15 @@ def test_bytes_do_not_depend_on_tiles_threads_shards_or_expert_order(
     monkeypatch.setattr(engine, "SPAN", 100)
     for experts in itertools.islice(itertools.permutations(weighted(method, sharded[1:])), 1, 6, 2):
         assert run_merge(sharded[0], experts, method, threads=threads).files == want
+
+
+def test_nine_experts_are_trimmed_in_two_groups(write_model, run_merge):
+    """Their histograms do not all fit into memory at once."""
+    models = family([torch.bfloat16] * 10)
+    base, *experts = (write_model(f"m{i}", m) for i, m in enumerate(models))
+    got = run_merge(base, experts, TIES)
+    want = {n: reference(TIES, models[0][n], [m[n] for m in models[1:]], [1.0] * 9) for n in SHAPES}
+    assert_same_bits(got.tensors, want)
 
 
 def test_one_expert(write_model, run_merge, method):
@@ -182,7 +192,8 @@ def test_output_dtype_is_rounded_once_from_float32(write_model, run_merge):
 )
 def test_trim_keeps_exactly_k_and_the_lowest_index_among_equals(delta, density, tile):
     k = max(1, int(density * delta.size))
-    trim = Trim(find_cut(lambda: (delta[i : i + tile].copy() for i in range(0, delta.size, tile)), k))
+    (cut,) = find_cuts(lambda: ((0, delta[i : i + tile].copy()) for i in range(0, delta.size, tile)), 1, k)
+    trim = Trim(cut)
     trimmed = delta.copy()
     for i in range(0, delta.size, tile):
         piece = trimmed[i : i + tile]

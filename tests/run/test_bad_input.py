@@ -80,10 +80,22 @@ def test_a_missing_file_is_one_message(bench) -> None:
     assert problem.code == "FUSE113"
 
 
-def test_an_unreadable_row_is_named(bench) -> None:
+ROWS = 'edition 2026\n\ndata rows from "./rows.jsonl"\n\noutput rows to "./out/rows.jsonl"\n'
+
+
+def test_an_unreadable_row_near_the_top_is_found_by_checking(bench) -> None:
     (bench.folder / "rows.jsonl").write_text('{"text": "fine"}\n{"text": "torn\n{"text": "fine"}\n')
-    with pytest.raises(RunError, match=r"rows\.jsonl.*2"):
-        bench.run('edition 2026\n\ndata rows from "./rows.jsonl"\n\noutput rows to "./out/rows.jsonl"\n')
+    (problem,) = Session(bench.spec(ROWS)).check().problems
+    assert problem.code == "FUSE114"
+    assert "rows.jsonl line 2" in problem.marks()[0].note
+
+
+def test_an_unreadable_row_further_down_is_named_by_the_run(bench) -> None:
+    lines = ['{"text": "%s"}' % ("fine " * 20)] * 20_000
+    lines[15_000] = '{"text": "torn'
+    (bench.folder / "rows.jsonl").write_text("\n".join(lines) + "\n")
+    with pytest.raises(RunError, match=r"rows\.jsonl line 15001"):
+        bench.run(ROWS)
     assert bench.visible() == []
 
 

@@ -6,10 +6,11 @@ same tensors and K experts:
     method                   base read      experts read    written
     average, linear          0              E               P (in the output dtype) + kept
     task_arithmetic, ties    P              E               the same
-    ties, density < 1        (2K + 1) P     3 E             the same
+    ties, density < 1        (2G + 1) P     3 E             the same, with G = K / 8 rounded up
 
-Kept tensors are read from the base once and from no expert. Tensors that are not floats are read once per
-input, and once more from the base for each expert they are compared with.
+Kept tensors are read from the base once and from no expert. Tensors other than BF16, F16 and F32 have to be
+identical everywhere: each expert's is read once, the base's K + 1 times. One-element tensors are never
+trimmed. The head that an expert of a tied base stores is read once more, with the embedding it must repeat.
 """
 
 from __future__ import annotations

@@ -102,24 +102,25 @@ class Worker:
                 self._merge(job, unit.start, unit.stop)
             case Identical() as job:
                 for expert in job.experts:
-                    self._require_equal(
-                        job.base, expert, f"{expert} differs from the base's, and it is not a float"
-                    )
+                    problem = f"{expert} differs from the base's, and {job.target.dtype} is not merged"
+                    self._require_equal(job.base, expert, problem)
+                    self.base_bytes += job.base.tensor.bytes
+                    self.expert_bytes += expert.tensor.bytes
                 self._copy(job)
             case Copy() as job:
                 self._copy(job)
-            case SameHead() as job:
-                why = (
-                    f"{job.head} differs from `{job.embedding.tensor.name}`, but the base ties its head to it"
-                )
-                self._require_equal(job.embedding, job.head, why)
+            case SameHead(head, embedding):
+                problem = f"{head} differs from `{embedding.tensor.name}`, but the base ties the two"
+                self._require_equal(embedding, head, problem)
+                self.expert_bytes += embedding.tensor.bytes + head.tensor.bytes
 
+    # An overflow on the way shows in the result, where it is an error.
+    @np.errstate(over="ignore", invalid="ignore")
     def _merge(self, job: Merge, start: int, stop: int) -> None:
         merge = self.operator.start(_Tensor(job, self))
         target, dtype = job.target, STORED[job.target.dtype]
         for tile in _Tensor(job, self, start, stop).tiles(self.operator.buffers):
-            with np.errstate(over="ignore", invalid="ignore"):
-                values = merge(tile)
+            values = merge(tile)
             out = self.raw(values.size, dtype)
             encode(values, target.dtype, out)
             at = first_nonfinite(out, target.dtype)
@@ -145,8 +146,6 @@ class Worker:
             left, right = np.empty(count, np.uint8), np.empty(count, np.uint8)
             read_into(self.fds[a.path], left, a.tensor.start + at, str(a.path))
             read_into(self.fds[b.path], right, b.tensor.start + at, str(b.path))
-            self.base_bytes += count
-            self.expert_bytes += count
             if not np.array_equal(left, right):
                 raise RunError(problem)
 

@@ -20,6 +20,7 @@ from fusec.runtime.kernels.merge.operator import Tensor, Tile, add_update
 U32 = NDArray[np.uint32]
 
 _FIXED = 4  # buffers besides one per expert: base, total, sign, divisor
+_TOGETHER = 8  # experts whose histograms are filled in one pass over the base: 4 MB of them
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,9 @@ class Ties:
         keep = max(1, int(self.density * tensor.elements))
         trims: list[Trim] = []
         if keep < tensor.elements:
-            trims = [Trim(_cut(tensor, i, keep)) for i in range(len(self.weights))]
+            experts = range(len(self.weights))
+            groups = [experts[at : at + _TOGETHER] for at in range(0, len(experts), _TOGETHER)]
+            trims = [Trim(cut) for group in groups for cut in _cuts(tensor, group, keep)]
         return lambda tile: self._merge(tile, trims)
 
     def _merge(self, tile: Tile, trims: Sequence[Trim]) -> F32:
@@ -126,33 +129,35 @@ class Trim:
         np.multiply(delta, keep, out=delta)
 
 
-def find_cut(deltas: Callable[[], Iterable[F32]], keep: int) -> Cut:
-    """The cut that leaves exactly `keep` elements of a tensor.
+def find_cuts(deltas: Callable[[], Iterable[tuple[int, F32]]], experts: int, keep: int) -> list[Cut]:
+    """For each expert the cut that leaves exactly `keep` elements of its tensor.
 
-    `deltas` gives the tensor's tiles in flat order, anew at each call; they are overwritten.
+    `deltas` gives expert number and tile, anew at each call; the tiles are overwritten.
     """
-    high = np.zeros(1 << 15, np.int64)
-    for delta in deltas():
+    high = np.zeros((experts, 1 << 15), np.int64)
+    for i, delta in deltas():
         bits = _magnitude_bits(delta, out=delta)
-        _count(high, np.right_shift(bits, 16, out=bits))
-    top, wanted = _descend(high, keep)
-    low = np.zeros(1 << 16, np.int64)
-    for delta in deltas():
+        _count(high[i], np.right_shift(bits, 16, out=bits))
+    tops, wanted = zip(*(_descend(histogram, keep) for histogram in high), strict=True)
+    low = np.zeros((experts, 1 << 16), np.int64)
+    for i, delta in deltas():
         bits = _magnitude_bits(delta, out=delta)
         # Unsigned, so what lies below the bin wraps round to far above it.
-        np.subtract(bits, np.uint32(top << 16), out=bits)
-        _count(low, np.compress(bits < low.size, bits))
-    bottom, equals = _descend(low, wanted)
-    return Cut(top << 16 | bottom, equals)
+        np.subtract(bits, np.uint32(tops[i] << 16), out=bits)
+        _count(low[i], np.compress(bits < 1 << 16, bits))
+    ends = (_descend(histogram, rank) for histogram, rank in zip(low, wanted, strict=True))
+    return [Cut(top << 16 | bottom, equals) for top, (bottom, equals) in zip(tops, ends, strict=True)]
 
 
-def _cut(tensor: Tensor, expert: int, keep: int) -> Cut:
-    def deltas() -> Iterable[F32]:
+def _cuts(tensor: Tensor, experts: range, keep: int) -> list[Cut]:
+    def deltas() -> Iterable[tuple[int, F32]]:
         for tile in tensor.tiles(buffers=4):
-            delta = tile.expert(expert, 1)
-            yield np.subtract(delta, tile.base(0), out=delta)
+            base = tile.base(0)
+            for i, expert in enumerate(experts):
+                delta = tile.expert(expert, 1)
+                yield i, np.subtract(delta, base, out=delta)
 
-    return find_cut(deltas, keep)
+    return find_cuts(deltas, len(experts), keep)
 
 
 def _magnitude_bits(delta: F32, out: F32) -> U32:

@@ -1,0 +1,28 @@
+"""`fusec explain`: the manual page of a diagnostic, a verb or a method."""
+
+from __future__ import annotations
+
+import click
+
+from fusec.runtime.kernel import RunError
+
+
+@click.command(short_help="Print the page of a code, verb or method.")
+@click.argument("topic", required=False, metavar="CODE|VERB|METHOD")
+def command(topic: str | None) -> int:
+    """Print the page of a diagnostic, a verb or a method; without a name, list them all.
+
+    Example: fusec explain FUSE301
+    """
+    from fusec.cli.pages import find_page, index_page, nearest
+
+    if topic is None:
+        click.echo(index_page())
+        return 0
+    page = find_page(topic)
+    if page is None:
+        near = nearest(topic)
+        hint = f"close to `{near}`; " if near else ""
+        raise RunError(f"there is no page about `{topic}`", hint=f"{hint}`fusec explain` lists them all")
+    click.echo(page)
+    return 0

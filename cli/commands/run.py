@@ -1,0 +1,135 @@
+"""`fusec run`: a spec or a saved plan, carried out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fusec.cli import terminal
+from fusec.cli.options import PATH, base_option, json_option, only_option, set_option, store_option
+from fusec.runtime.kernel import RunError
+
+if TYPE_CHECKING:
+    from fusec.compiler.plan import Plan
+    from fusec.runtime.executors.local import Options
+    from fusec.runtime.store import Store
+
+CLOSED, FAILED = 3, 4
+
+
+@click.command(short_help="Run a spec or a saved plan.")
+@click.argument("what", metavar="SPEC|PLAN", type=PATH)
+@set_option
+@only_option
+@store_option
+@base_option("the folder of the spec or plan")
+@click.option("--no-gate", is_flag=True, help="Publish outputs even where a check fails, and record it.")
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads to compute with.")
+@json_option
+def command(
+    what: Path,
+    settings: dict[str, str],
+    only: tuple[str, ...],
+    store: Path | None,
+    base: Path | None,
+    no_gate: bool,
+    threads: int | None,
+    as_json: bool,
+) -> int:
+    """Run a spec: pin its sources, compute what the store lacks, decide the checks, publish the outputs.
+
+    A saved plan (`fusec plan -o FILE`) runs as it was planned. Its relative paths start at the folder the
+    plan file lies in, unless --base names another; its sources must be pinned (`fusec lock`).
+
+    Example: fusec run specs/quickstart.fuse --set steps=20 --threads 2
+    """
+    from fusec.cli.quiet import quiet_libraries
+
+    quiet_libraries()
+    from fusec.runtime.executors.local import Options
+
+    options = Options(gate=not no_gate)
+    if threads is not None:
+        options = replace(options, threads=threads)
+    if what.suffix == ".plan":
+        if settings or only:
+            raise click.UsageError("--set and --only choose what is planned: give them to `fusec plan`")
+        return _run_saved(what, store, base, options, as_json)
+    return _run_spec(what, settings, only, store, base, options, as_json)
+
+
+def _run_spec(
+    spec: Path,
+    settings: dict[str, str],
+    only: tuple[str, ...],
+    root: Path | None,
+    base: Path | None,
+    options: Options,
+    as_json: bool,
+) -> int:
+    from fusec.cli.checking import open_spec, tell
+    from fusec.cli.planning import require_budget
+    from fusec.runtime.preparing import prepare
+    from fusec.runtime.store import Store
+
+    session, checked = open_spec(spec, settings, root)
+    store = Store(session.store_path)
+    try:
+        ready = prepare(session, checked, store, only)
+        if ready.pinned:
+            count = f"{len(ready.pinned)} source{'s' * (len(ready.pinned) != 1)}"
+            terminal.note(f"pinned {count} by content in {session.lock_path}")
+        if ready.checked.failed:
+            tell(ready.checked.problems)
+            return 1
+        require_budget(ready.checked, ready.plan)
+        return _carry_out(ready.plan, store, base or session.base, options, as_json)
+    finally:
+        store.close()
+
+
+def _run_saved(path: Path, root: Path | None, base: Path | None, options: Options, as_json: bool) -> int:
+    from fusec.runtime.session import read_plan, unpinned
+    from fusec.runtime.store import Store
+
+    plan = read_plan(path)
+    loose = unpinned(plan)
+    if loose:
+        raise RunError(
+            f"FUSE403: {path} was planned before {', '.join(f'`{name}`' for name in loose)} had been pinned",
+            hint=f"pin the sources with `fusec lock {plan.spec}` and plan again",
+        )
+    base = base or path.resolve().parent
+    store = Store(root or base / ".fusec")
+    try:
+        return _carry_out(plan, store, base, options, as_json)
+    finally:
+        store.close()
+
+
+def _carry_out(plan: Plan, store: Store, base: Path, options: Options, as_json: bool) -> int:
+    """Show the plan, run it, show what came out."""
+    from fusec.cli.plan_text import plan_text
+    from fusec.cli.progress import progress
+    from fusec.cli.results import results_json, results_text, shown_path
+    from fusec.runtime.executors.local import run_plan
+
+    if not as_json:
+        click.echo(plan_text(plan, width=terminal.width()) + "\n")
+    try:
+        with progress(quiet=as_json) as listeners:
+            ran = run_plan(plan, store, base, replace(options, listeners=listeners))
+    except RunError as error:
+        terminal.error(error.what, error.hint)
+        return FAILED
+    path = shown_path(ran.path)
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.encode(results_json(ran.manifest, path)).decode())
+    else:
+        click.echo("\n" + results_text(ran.manifest, path, store.root))
+    return CLOSED if ran.closed else 0

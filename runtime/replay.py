@@ -1,0 +1,68 @@
+"""Replay: a run made again from nothing, its results compared by content."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec import structs
+
+from fusec.compiler.step import GRADES, Grade
+from fusec.runtime.events import Listener
+from fusec.runtime.executors.local import Options, run_plan
+from fusec.runtime.manifest import Difference, Manifest, compare, load_manifest
+from fusec.runtime.runs import place_of
+from fusec.runtime.session import read_plan
+from fusec.runtime.store import Store
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """`equal` counts nodes with the same content, `compared` all nodes, both by grade."""
+
+    differences: tuple[Difference, ...]
+    equal: Mapping[Grade, int]
+    compared: Mapping[Grade, int]
+    checks: int
+
+
+def replay_run(manifest: Path, base: Path | None = None, listeners: tuple[Listener, ...] = ()) -> Replayed:
+    """Run the plan beside `manifest` in an empty store, with as many threads, publishing nothing.
+
+    Every result that the run recorded, and every check with its values, is compared by content. `base` is
+    where relative sources start, the folder of the store by default. Raises `RunError` when a task fails.
+    """
+    place = place_of(manifest)
+    before = load_manifest(place.manifest)
+    plan = read_plan(place.folder / "plan")
+    options = Options(
+        threads=before.environment.threads,
+        device=before.environment.device,
+        gate=False,
+        publish=False,
+        listeners=listeners,
+    )
+    with tempfile.TemporaryDirectory(prefix="fusec-replay-") as scratch:
+        store = Store(Path(scratch))
+        try:
+            after = run_plan(plan, store, base or place.base, options).manifest
+        finally:
+            store.close()
+    return _compared(before, after)
+
+
+def _compared(before: Manifest, after: Manifest) -> Replayed:
+    """What the first run did not record (it was reused from further back) has nothing to be compared with."""
+    recorded = {node.name for node in before.nodes}
+    again = tuple(node for node in after.nodes if node.name in recorded)
+    differences = compare(
+        structs.replace(before, outputs=()), structs.replace(after, outputs=(), nodes=again)
+    )
+    differing = {found.name for found in differences if found.where == "node"}
+    equal, compared = dict.fromkeys(GRADES, 0), dict.fromkeys(GRADES, 0)
+    for node in before.nodes:
+        compared[node.grade] += 1
+        equal[node.grade] += node.name not in differing
+    return Replayed(differences, equal, compared, len(before.checks))

@@ -1,0 +1,108 @@
+"""Random graphs: valid to the IR, though no verb would take them, so every corner of a value is met."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from fusec.compiler.ir import Call, Check, Goal, Graph, Keep, Node, Output, Pairs, Ref
+from fusec.compiler.rowexpr import OPS, Col, Op
+from fusec.lang.column_types import SCALARS, ColumnType, list_of, row_of
+from fusec.lang.lexer import RESERVED
+from fusec.lang.types import DataType, MapType, ModelType, ReportType, Space, TokenizerType, Type, Unknown
+
+TAKEN = {*RESERVED, *OPS, "none", "pairs", "column"}
+
+names = st.from_regex(r"[a-z_][a-z0-9_]{0,5}", fullmatch=True).filter(lambda name: name not in TAKEN)
+numbers = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+literals = st.booleans() | numbers | st.text(max_size=8)
+node_names = st.sampled_from(("base", "expert[math]/data", "expert[gpt-4.1]", "x/y_1")) | st.text(max_size=6)
+keys = st.just("") | names | st.text(max_size=4)
+
+columns: st.SearchStrategy[ColumnType] = st.recursive(
+    st.sampled_from(list(SCALARS.values())),
+    lambda inner: (
+        inner.map(list_of)
+        | st.lists(st.tuples(st.text(max_size=4), inner), max_size=3).map(lambda f: row_of(*f))
+    ),
+    max_leaves=4,
+)
+sizes = st.integers(0, 2**62)
+spaces = st.builds(Space, st.text(max_size=6), st.text(max_size=6), sizes, sizes, sizes, sizes)
+data_types = st.builds(
+    DataType,
+    st.lists(st.tuples(st.text(max_size=4), columns), max_size=3).map(tuple),
+    st.just(-1) | sizes,
+    st.just(-1) | sizes,
+)
+texts = st.lists(st.text(max_size=4), max_size=3).map(tuple)
+types: st.SearchStrategy[Type] = st.one_of(
+    st.builds(Unknown),
+    st.builds(ModelType, spaces, *[st.text(max_size=6)] * 4),
+    data_types,
+    st.builds(TokenizerType, st.text(max_size=6), sizes),
+    st.builds(ReportType, texts, texts),
+    st.builds(MapType, st.lists(st.tuples(st.text(max_size=4), data_types), max_size=2).map(tuple)),
+)
+
+
+def rows(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Row expressions of any operator over any number of arguments."""
+    return st.recursive(
+        leaves | st.builds(Col, names | st.text(max_size=4)),
+        lambda inner: st.builds(Op, st.sampled_from(list(OPS)), st.lists(inner, max_size=3).map(tuple)),
+        max_leaves=8,
+    )
+
+
+def values(refs: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Values of slots; `refs` gives the references that may stand in them."""
+    return st.recursive(
+        refs | literals | st.none() | rows(literals | refs),
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3).map(tuple),
+            st.builds(Pairs, st.lists(st.tuples(inner, inner), max_size=2).map(tuple)),
+            st.builds(Call, names, st.lists(st.tuples(names, inner), max_size=2).map(tuple)),
+        ),
+        max_leaves=6,
+    )
+
+
+constants = values(literals)
+
+
+def conditions(reports: st.SearchStrategy[Ref]) -> st.SearchStrategy[Op]:
+    paths = st.sampled_from(("loss", "average.loss")) | st.text(max_size=4)
+    scores = st.tuples(reports, paths).map(lambda of: Op("field", of)) | numbers
+    compared = st.builds(Op, st.sampled_from(("<", "<=", "==")), st.tuples(scores, scores))
+    return st.recursive(
+        compared,
+        lambda inner: st.builds(Op, st.sampled_from(("and", "or")), st.tuples(inner, inner)),
+        max_leaves=3,
+    )
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> Graph:
+    """One to eight nodes that use those before them, and goals of every kind."""
+    nodes: dict[str, Node] = {}
+    for name in draw(st.lists(node_names, min_size=1, max_size=8, unique=True)):
+        refs = st.builds(Ref, st.sampled_from(list(nodes)), keys) if nodes else st.nothing()
+        slots = st.lists(st.tuples(names, values(refs)), max_size=4, unique_by=lambda slot: slot[0])
+        nodes[name] = Node(
+            name=name,
+            verb=draw(st.sampled_from(("merge", "source.data", "judge_2"))),
+            revision=draw(st.integers(1, 12)),
+            grade=draw(st.sampled_from(("exact", "seeded", "external"))),
+            slots=tuple(draw(slots)),
+            type=draw(types),
+            origin=draw(st.just("a spec.fuse:9:1") | st.text(max_size=6)),
+        )
+    made = st.sampled_from(list(nodes))
+    goals: st.SearchStrategy[Goal] = st.one_of(
+        st.builds(Output, st.builds(Ref, made, keys), st.text(max_size=6), st.text(max_size=6)),
+        st.builds(Check, conditions(st.builds(Ref, made)), *[st.text(max_size=6)] * 3),
+        st.builds(Keep, st.builds(Ref, made, keys)),
+    )
+    return Graph(nodes, tuple(draw(st.lists(goals, max_size=3))))
