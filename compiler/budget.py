@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fusec.compiler.check import Limit, Typed
 from fusec.compiler.cost import Range
+from fusec.compiler.typed import Limit, Typed
 from fusec.lang.codes.fuse301_over_budget import OverBudget
 from fusec.lang.diagnostics import Diagnostic
 from fusec.lang.units import Dimension, quantity_text

@@ -6,20 +6,19 @@ a cycle is a name met again on the way. It knows sources only through `Facts`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from fusec.compiler import blocks, declared, evaluate, gates
-from fusec.compiler.facts import SourceFacts, SourceProblem, SourceRequest, TokenizerFacts, compare_tokenizers
-from fusec.compiler.ir import Check, Output, Ref
+from fusec.compiler.facts import SourceFacts, SourceRequest, TokenizerFacts, compare_tokenizers
+from fusec.compiler.ir import Ref
 from fusec.compiler.module import Module, bind
 from fusec.compiler.rowexpr import RowProblem, column_type
 from fusec.compiler.rows import Columns
 from fusec.compiler.scope import Scope
 from fusec.compiler.slots import Input
 from fusec.compiler.step import Method, Step, find_method
+from fusec.compiler.typed import FactsOf, Typed, TypedStep
 from fusec.compiler.values import UNKNOWN, Broken, Measure
 from fusec.lang import tree
 from fusec.lang.codes.fuse101_unknown_name import UnknownName
@@ -27,50 +26,14 @@ from fusec.lang.codes.fuse105_cycle import Cycle
 from fusec.lang.codes.fuse108_never_used import NeverUsed
 from fusec.lang.codes.fuse207_kind_differs import KindDiffers
 from fusec.lang.diagnostics import Diagnostic
+from fusec.lang.parse import Parsed
 from fusec.lang.source import Span
 from fusec.lang.types import Type, Unknown
 
-FactsOf = Callable[[SourceRequest], SourceFacts | SourceProblem]
 
-
-class TypedStep(msgspec.Struct, frozen=True):
-    """A step that fits: its address, its resolved slots, its type, and where it stands."""
-
-    name: str
-    step: Step
-    type: Type
-    at: Span
-    label: str
-
-
-class Limit(msgspec.Struct, frozen=True):
-    """One line of the `budget` block, in the base unit of its dimension."""
-
-    name: str
-    value: Measure
-    at: Span
-
-
-class Typed(msgspec.Struct, frozen=True):
-    """A checked spec: what it would do if there are no errors among `problems`."""
-
-    steps: Mapping[str, TypedStep]
-    goals: tuple[Output | Check, ...]
-    limits: tuple[Limit, ...]
-    targets: Mapping[str, Method]
-    params: Mapping[str, Any]
-    sources: Mapping[str, SourceRequest]
-    facts: Mapping[str, SourceFacts]
-    problems: tuple[Diagnostic, ...]
-
-    @property
-    def failed(self) -> bool:
-        return any(problem.level == "error" for problem in self.problems)
-
-
-def check(file: tree.File, facts: FactsOf, settings: Mapping[str, str] | None = None) -> Typed:
-    """Type a parsed spec; problems of parsing are the caller's to add. `settings` are `--set` texts."""
-    checker = Checker(bind(file, settings or {}), facts)
+def check(parsed: Parsed, facts: FactsOf, settings: Mapping[str, str] | None = None) -> Typed:
+    """Type a parsed spec; its problems follow those of the parser. `settings` are `--set` texts."""
+    checker = Checker(bind(parsed, settings or {}), facts)
     return checker.run()
 
 
@@ -125,6 +88,9 @@ class Checker:
         return decl.name.span if decl is not None and decl.name is not None else None
 
     def _say_unused(self) -> None:
+        """What nothing uses, once all else is well: broken places may have used it."""
+        if any(problem.level == "error" for problem in self._problems):
+            return
         for name, decl in self.module.named.items():
             if name in self._used or isinstance(decl, (tree.Target, tree.Broken)):
                 continue

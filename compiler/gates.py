@@ -10,6 +10,7 @@ from fusec.compiler.ir import Check, Output
 from fusec.compiler.rowexpr import Op
 from fusec.compiler.scope import Scope
 from fusec.compiler.slots import Amount, Input, Want
+from fusec.compiler.typed import Limit
 from fusec.compiler.values import UNKNOWN, Broken, Measure, Score, describe
 from fusec.lang import tree
 from fusec.lang.codes.fuse101_unknown_name import UnknownName
@@ -19,7 +20,7 @@ from fusec.lang.source import Span
 from fusec.lang.types import ReportType, score_paths
 
 if TYPE_CHECKING:
-    from fusec.compiler.check import Checker, Limit
+    from fusec.compiler.check import Checker
 
 LIMITS: dict[str, Want] = {
     "expert_reads": Amount("Size"),
@@ -47,8 +48,6 @@ def goals(c: Checker) -> tuple[Output | Check, ...]:
 
 def limits(c: Checker) -> tuple[Limit, ...]:
     """The lines of the `budget` block."""
-    from fusec.compiler.check import Limit
-
     found = []
     for slot in (slot for budget in c.module.budgets for slot in budget.block.slots):
         want = LIMITS.get(slot.name.id)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fusec.compiler.check import Typed
 from fusec.compiler.identity import node_id
 from fusec.compiler.ir import Goal, Graph, Keep, Node, Ref, verify
 from fusec.compiler.step import lower_slots
+from fusec.compiler.typed import Typed
 
 
 def lower(typed: Typed, only: Iterable[Ref] = ()) -> Graph:

@@ -18,7 +18,7 @@ from fusec.lang.codes.fuse106_import_not_found import ImportNotFound
 from fusec.lang.codes.fuse109_hides_standard import HidesStandard
 from fusec.lang.codes.fuse111_not_a_parameter import NotAParameter
 from fusec.lang.diagnostics import Diagnostic
-from fusec.lang.parse import parse_expr
+from fusec.lang.parse import Parsed, parse_expr
 from fusec.lang.source import Source
 
 Named = tree.Param | tree.Let | tree.Bind | tree.Target | tree.Broken
@@ -42,9 +42,9 @@ class Module(msgspec.Struct, frozen=True):
     problems: tuple[Diagnostic, ...]
 
 
-def bind(file: tree.File, settings: Mapping[str, str]) -> Module:
+def bind(parsed: Parsed, settings: Mapping[str, str]) -> Module:
     """File the declarations of a spec; `settings` are raw texts by parameter name."""
-    problems: list[Diagnostic] = []
+    file, problems = parsed.file, list(parsed.problems)
     named: dict[str, Named] = {}
     for declaration in file.declarations:
         if isinstance(declaration, (tree.Use, tree.Extend)):

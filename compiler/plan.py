@@ -12,7 +12,6 @@ from typing import Any, Literal
 import msgspec
 
 from fusec.compiler.budget import amount_of
-from fusec.compiler.check import Typed
 from fusec.compiler.cost import LOCAL_CPU, Cost, Range, Rates
 from fusec.compiler.facts import SourceFacts, SourceRequest
 from fusec.compiler.identity import graph_ids, plan_id
@@ -20,6 +19,7 @@ from fusec.compiler.ir import Goal, Graph, Ref, goal_refs
 from fusec.compiler.irtext import read_ir, write_ir
 from fusec.compiler.passes import Trace, optimize
 from fusec.compiler.step import GRADES, raise_step
+from fusec.compiler.typed import Typed
 from fusec.lang.types import MapType, Type
 from fusec.lang.units import quantity_text
 

@@ -75,8 +75,9 @@ class Declared(pydantic.BaseModel):
     @classmethod
     @cache
     def wants(cls) -> dict[str, Want]:
-        """What each field may hold, in declaration order."""
-        return {name: _want(cls, name, field) for name, field in cls.model_fields.items()}
+        """What each field may hold, in declaration order; `note`, which every step has, comes last."""
+        fields = sorted(cls.model_fields.items(), key=lambda item: item[0] == "note")
+        return {name: _want(cls, name, field) for name, field in fields}
 
     @classmethod
     def required(cls) -> tuple[str, ...]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fusec.compiler.check import Typed, check
+from fusec.compiler.check import check
 from fusec.compiler.facts import SourceFacts, SourceProblem, SourceRequest
 from fusec.compiler.lock import BadLock, decode_lock, encode_lock, make_lock
+from fusec.compiler.typed import Typed
 from fusec.lang.diagnostics import Diagnostic
 from fusec.lang.parse import parse
 from fusec.lang.source import Source
@@ -78,9 +79,8 @@ class Session:
     def check(self) -> Checked:
         """Parse and type the spec. Raises `RunError` when the file cannot be read."""
         source = Source(str(self.spec), read_text(self.spec))
-        parsed = parse(source)
-        typed = check(parsed.file, self.facts, self.settings)
-        return Checked(source, typed, (*parsed.problems, *typed.problems))
+        typed = check(parse(source), self.facts, self.settings)
+        return Checked(source, typed, typed.problems)
 
     # --- locking --------------------------------------------------------------------------
 

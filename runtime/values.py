@@ -21,6 +21,7 @@ def kernel_values(node: Node, verb: type[Step], artifact: Open) -> tuple[dict[st
     `tuple[(Artifact, weight | None), ...]`. Methods become `kernel.Method`.
     """
     inputs: dict[str, Any] = {}
+    pairs: tuple[tuple[Any, Any], ...]
     slots: dict[str, Any] = {}
     wants = verb.wants()
     for name, value in node.slots:

@@ -33,10 +33,11 @@ def command(manifest: Path, base: Path | None, as_json: bool) -> int:
     from fusec.cli.quiet import quiet_libraries
 
     quiet_libraries()
+    from fusec.runtime.manifest import load_manifest
     from fusec.runtime.replay import replay_run
     from fusec.runtime.runs import place_of
 
-    place_of(manifest)
+    load_manifest(place_of(manifest).manifest)  # a damaged manifest is bad input, not a run that failed
     try:
         with progress(quiet=as_json) as listeners:
             replayed = replay_run(manifest, base, listeners)

@@ -20,7 +20,7 @@ class Unclosed(Diagnostic, code="FUSE001"):
     edition 2026
 
     model base from "fixture:llama-a"
-    model expert from "fixture:llama-b"
+    model expert from "fixture:llama-a-math"
 
     model both = merge {
       base: base
@@ -37,7 +37,7 @@ class Unclosed(Diagnostic, code="FUSE001"):
     edition 2026
 
     model base from "fixture:llama-a"
-    model expert from "fixture:llama-b"
+    model expert from "fixture:llama-a-math"
 
     model both = merge {
       base: base

@@ -22,7 +22,7 @@ class Unexpected(Diagnostic, code="FUSE002"):
     edition 2026
 
     model base from "fixture:llama-a"
-    model expert from "fixture:llama-b"
+    model expert from "fixture:llama-a-math"
 
     model both = merge {
       base = base
@@ -39,7 +39,7 @@ class Unexpected(Diagnostic, code="FUSE002"):
     edition 2026
 
     model base from "fixture:llama-a"
-    model expert from "fixture:llama-b"
+    model expert from "fixture:llama-a-math"
 
     model both = merge {
       base: base

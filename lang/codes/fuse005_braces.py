@@ -19,7 +19,7 @@ class BracesAfterValue(Diagnostic, code="FUSE005"):
     edition 2026
 
     model base from "fixture:llama-a"
-    model expert from "fixture:llama-b"
+    model expert from "fixture:llama-a-math"
 
     model both = merge(base: base) { experts: [expert], method: average }
 
@@ -32,7 +32,7 @@ class BracesAfterValue(Diagnostic, code="FUSE005"):
     edition 2026
 
     model base from "fixture:llama-a"
-    model expert from "fixture:llama-b"
+    model expert from "fixture:llama-a-math"
 
     model both = merge { base: base, experts: [expert], method: average }
 

@@ -31,7 +31,7 @@ class UnknownUnit(Diagnostic, code="FUSE006"):
     edition 2026
 
     model base from "fixture:llama-a"
-    model expert from "fixture:llama-b"
+    model expert from "fixture:llama-a-math"
 
     model both = merge {
       base: base
@@ -49,7 +49,7 @@ class UnknownUnit(Diagnostic, code="FUSE006"):
     edition 2026
 
     model base from "fixture:llama-a"
-    model expert from "fixture:llama-b"
+    model expert from "fixture:llama-a-math"
 
     model both = merge {
       base: base

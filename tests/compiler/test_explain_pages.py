@@ -1,4 +1,4 @@
-"""Every page of `fusec explain FUSE...`: the failing spec fails with that code alone, the mended one is fine."""
+"""Pages of `fusec explain FUSE...`: the failing spec fails with that code alone, the mended one is fine."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 from fusec.compiler.arch import arch_tensors
-from fusec.compiler.check import Typed, check
+from fusec.compiler.check import check
 from fusec.compiler.facts import (
     DataFacts,
     ModelFacts,
@@ -19,6 +19,7 @@ from fusec.compiler.facts import (
     TokenizerFacts,
     TokenizerSourceFacts,
 )
+from fusec.compiler.typed import Typed
 from fusec.lang.diagnostics import Diagnostic
 from fusec.lang.parse import parse
 from fusec.lang.source import Source
@@ -97,7 +98,6 @@ def facts(request: SourceRequest) -> SourceFacts | SourceProblem:
 
 
 def check_text(text: str, name: str = "spec.fuse", **settings: str) -> tuple[Typed, tuple[Diagnostic, ...]]:
-    """A checked text and everything said about it, parser and checker together."""
-    parsed = parse(Source(name, text))
-    typed = check(parsed.file, facts, settings)
-    return typed, (*parsed.problems, *typed.problems)
+    """A checked text and everything said about it."""
+    typed = check(parse(Source(name, text)), facts, settings)
+    return typed, typed.problems

@@ -1,7 +1,7 @@
-"""Collects Markdown notes: each ```fuse block is a test, `# error: FUSE000` marks the line that must be marked.
+"""Collects Markdown notes: each ```fuse block is a test, `# error: FUSE000` stands on the line to be marked.
 
-A ```rendered block after it pins the messages word by word. Notes are checked by the parser, or by the function
-`text -> diagnostics` named in their first line: `<!-- checked by package.module:function -->`.
+A ```rendered block after it pins the messages word by word. Notes are checked by the parser, or by the
+function `text -> diagnostics` named in their first line: `<!-- checked by package.module:function -->`.
 """
 
 from __future__ import annotations

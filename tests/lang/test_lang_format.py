@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -69,7 +70,7 @@ def specs_of_any_layout(draw: st.DrawFn) -> str:
     source = Source("plain", text)
     tokens = words(source).tokens
     shaken = "edition"
-    for before, token in zip(tokens, tokens[1:], strict=False):
+    for before, token in pairwise(tokens):
         more = draw(st.sampled_from(GAPS))
         if (
             token.kind.isupper()

@@ -122,7 +122,8 @@ def test_operators_bind_as_usual(text: str, same_as: str) -> None:
 
 def test_declarations_keep_their_parts() -> None:
     bind = decl(
-        '## Eight of them.\nmodel m[t in tasks]: Model[_, root: base] from "hf:{t}" { a: 1 } |> f |> g { b: .c }'
+        "## Eight of them.\n"
+        'model m[t in tasks]: Model[_, root: base] from "hf:{t}" { a: 1 } |> f |> g { b: .c }'
     )
     assert isinstance(bind, Bind) and isinstance(bind.value, From)
     assert (bind.doc, bind.kind, bind.name.id) == ("Eight of them.", "model", "m")
@@ -147,7 +148,7 @@ def test_comprehensions_of_lists_and_maps() -> None:
 
 
 def test_text_of_the_ir() -> None:
-    text = "merge(base: %base, experts: [%math/x: 0.6, %expert[code].v: 40%]) { method: ties(density: 0.5), n: 24 B }"
+    text = "merge(base: %base, experts: [%math/x: 0.6, %expert[code].v: 40%]) { method: ties(a: 1), n: 24 B }"
     value, problems = parse_expr(Source("ir", text), refs=True)
     assert not problems and isinstance(value, Step) and isinstance(value.verb, Call)
     experts = value.verb.args[1].value
@@ -169,7 +170,7 @@ def test_a_broken_declaration_keeps_its_name_and_spares_the_others() -> None:
 
 
 def test_a_missing_closer_is_put_where_it_belongs() -> None:
-    good = "edition 2026\nmodel m = merge {\n  experts: [a, b]\n  method: ties(density: 0.5)\n}\noutput m to 'x'\n"
+    good = "edition 2026\nmodel m = merge {\n  a: [b, c]\n  method: ties(x: 0.5)\n}\noutput m to 'x'\n"
     tree = dump(parse(Source("spec.fuse", good)).file)
     for missing in ("]", ")", "}"):
         parsed = parse(Source("spec.fuse", good.replace(missing, "", 1)))

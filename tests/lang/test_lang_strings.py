@@ -55,7 +55,7 @@ def test_an_interpolation_may_hold_a_string() -> None:
 
 def test_long_strings_drop_their_common_indentation() -> None:
     long = '"""\n    Question: {q}\n      deeper\n\n    end\n    """'
-    question, q, rest = read(long).parts
+    question, _, rest = read(long).parts
     assert (question, rest) == ("Question: ", "\n  deeper\n\nend\n")
     assert read(long.replace('"""', "'''")).literal == "Question: {q}\n  deeper\n\nend\n"
     assert read('"""one\n  two\n  three"""').literal == "one\ntwo\nthree"

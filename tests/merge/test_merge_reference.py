@@ -203,6 +203,15 @@ def test_trim_keeps_exactly_k_and_the_lowest_index_among_equals(delta, density, 
     assert np.array_equal(trimmed[kept], delta[kept])
 
 
+def test_ties_divides_by_one_where_the_weights_of_those_that_agree_cancel(write_model, run_merge):
+    base, *experts = (
+        write_model(n, {"w": torch.tensor([x])}) for n, x in (("b", 1.0), ("x", 3.0), ("y", -1.0))
+    )
+    method = Method("ties", {"density": 1.0, "scale": 1.0, "normalize": True})
+    got = run_merge(base, zip(experts, (0.5, -0.5), strict=True), method)
+    assert got.tensors["w"].item() == 1.0 + (0.5 * 2.0 + 0.5 * 2.0)
+
+
 GOLDEN_BASE = torch.tensor([[1, -2, 0.5, 0], [0.25, 3, -1, 2]])
 GOLDEN_DELTAS = [
     torch.tensor([[0.4, -0.1, 0, 0.3], [-0.2, 0.05, 0.6, 0]]),

@@ -103,7 +103,7 @@ def _elect(values: Sequence[F32], total: F32, sign: F32) -> None:
     np.copyto(total, values[0])
     for v in values[1:]:
         np.add(total, v, out=total)
-    np.add(total, np.float32(0), out=total)  # -0.0 becomes 0.0
+    # The sum is -0.0 only where every value is, and there the sign decides nothing.
     np.copysign(np.float32(1), total, out=sign)
 
 

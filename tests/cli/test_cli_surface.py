@@ -1,0 +1,71 @@
+"""The command line changes only on purpose: an edit here goes with every edit there."""
+
+import click
+import pytest
+
+from fusec.cli.main import COMMANDS, dispatch, fusec
+
+SURFACE = {
+    "new": ["DIR"],
+    "check": ["--deny", "--format", "--json", "--set", "SPEC"],
+    "fmt": ["--check", "--diff", "PATHS"],
+    "lock": ["--update", "SPEC"],
+    "plan": [
+        "--after",
+        "--check",
+        "--ir",
+        "--json",
+        "--only",
+        "--output",
+        "--set",
+        "--store",
+        "--verbose",
+        "--without",
+        "-o",
+        "SPEC",
+    ],
+    "run": ["--base", "--json", "--no-gate", "--only", "--set", "--store", "--threads", "SPEC|PLAN"],
+    "runs": ["--json", "--store"],
+    "show": ["--json", "--store", "RUN|MANIFEST"],
+    "replay": ["--base", "--json", "MANIFEST"],
+    "verify": ["--base", "--json", "MANIFEST"],
+    "explain": ["CODE|VERB|METHOD"],
+}
+
+
+def get(name: str) -> click.Command:
+    command = fusec.get_command(click.Context(fusec), name)
+    assert command is not None
+    return command
+
+
+def words(command: click.Command) -> list[str]:
+    """Every flag and argument of a command, as its help shows them."""
+    found = [
+        word
+        for param in command.params
+        for word in (param.opts if isinstance(param, click.Option) else [param.human_readable_name])
+    ]
+    return sorted(set(found))
+
+
+def test_commands_and_flags_are_those_listed() -> None:
+    assert {name: words(get(name)) for name in COMMANDS} == SURFACE
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dispatch([name, "--help"]) == 0
+    assert f"Example: fusec {name} " in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_list_of_commands_cuts_no_sentence_short(capsys: pytest.CaptureFixture[str]) -> None:
+    assert dispatch(["--help"]) == 0
+    assert "..." not in capsys.readouterr().out.split("Commands:")[1]
+
+
+def test_a_wrong_command_line_is_an_error_in_the_input(capsys: pytest.CaptureFixture[str]) -> None:
+    assert dispatch(["plan"]) == 1
+    assert dispatch(["paln", "x.fuse"]) == 1
+    assert dispatch(["check", "x.fuse", "--set", "steps"]) == 1
+    assert "`steps` is not `name=value`" in capsys.readouterr().err
