@@ -10,6 +10,7 @@ from fusec.lang.units import grouped
 from fusec.runtime.events import (
     AnyEvent,
     CheckDone,
+    Note,
     OutputPublished,
     Progress,
     RunStarted,
@@ -27,6 +28,7 @@ class Lines:
 
     def __init__(self) -> None:
         self._said: dict[str, float] = {}
+        self._loss: dict[str, str] = {}
 
     def __call__(self, event: AnyEvent) -> None:
         if isinstance(event, TaskStarted):
@@ -35,7 +37,11 @@ class Lines:
             if event.at - self._said.get(event.task, 0.0) < SECONDS_BETWEEN_PROGRESS:
                 return
             self._said[event.task] = event.at
+        if isinstance(event, Note):
+            self._loss[event.task] = loss_text(event)
         line = event_line(event)
+        if isinstance(event, Progress):
+            line += self._loss.get(event.task, "")
         if line:
             terminal.note(line)
 
@@ -65,6 +71,11 @@ def event_line(event: AnyEvent) -> str:
         case OutputPublished():
             return _line("output", f"{event.name} -> {event.to} ({event.state})")
     return ""
+
+
+def loss_text(event: Note) -> str:
+    """What training says of itself, to stand behind its progress; empty for any other note."""
+    return f", loss {event.fields['loss']:.4f}" if event.kind == "loss" else ""
 
 
 def amount_text(event: Progress) -> str:

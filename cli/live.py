@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from fusec.cli.event_lines import amount_text, event_line
+from fusec.cli.event_lines import amount_text, event_line, loss_text
 from fusec.cli.plan_text import size_text
 from fusec.lang.units import grouped
 from fusec.runtime import events
@@ -21,7 +21,7 @@ class Live:
         self._progress = Progress(
             TextColumn("  {task.description}"),
             BarColumn(bar_width=20),
-            TextColumn("{task.fields[amount]}"),
+            TextColumn("{task.fields[amount]}{task.fields[loss]}"),
             TextColumn("{task.fields[rate]}"),
             TimeElapsedColumn(),
             TextColumn("eta"),
@@ -45,14 +45,18 @@ class Live:
         match event:
             case events.RunStarted():
                 self._all = self._progress.add_task(
-                    "all tasks", total=event.tasks, amount=f"0 of {event.tasks}", rate=""
+                    "all tasks", total=event.tasks, amount=f"0 of {event.tasks}", loss="", rate=""
                 )
             case events.TaskStarted():
-                line = self._progress.add_task(event.task, total=None, amount=event.verb, rate="")
+                line = self._progress.add_task(event.task, total=None, amount=event.verb, loss="", rate="")
                 self._running[event.task] = line, event.at
                 return
             case events.Progress():
                 self._advance(event)
+                return
+            case events.Note():
+                if event.task in self._running:
+                    self._progress.update(self._running[event.task][0], loss=loss_text(event))
                 return
             case events.TaskFinished() | events.TaskFailed():
                 self._end(event.task)

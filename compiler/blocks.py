@@ -74,6 +74,8 @@ class StepSite:
 
 def step(c: Checker, verb: tree.Expr, block: tree.Block | None, subject: Subject | None, scope: Scope) -> Any:
     """The result of `verb { ... }`, filed under the scope's address; UNKNOWN after a report."""
+    if not isinstance(verb, (tree.Name, tree.Field)):  # the parser has said so
+        return UNKNOWN
     cls = find_verb(verb.id) if isinstance(verb, tree.Name) else None
     if cls is None:
         c.report(UnknownVerb(name=verb.span.text, at=verb.span, known=verb_names(), what="verb"))

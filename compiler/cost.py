@@ -83,7 +83,7 @@ LOCAL_CPU = Rates(
     name="local cpu, built-in rates",
     read=Range(3e8, 1e9, 3e9),
     write=Range(1e8, 5e8, 2e9),
-    flops=Range(1e10, 4e10, 2e11),
+    flops=Range(1e10, 6e10, 2e11),
 )
 
 

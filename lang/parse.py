@@ -6,6 +6,7 @@ declaration it stands in. That one becomes `Broken`, which keeps its kind and na
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -42,12 +43,14 @@ def parse(source: Source) -> Parsed:
     tokens, comments, problems = words(source)
     cut, misplaced = pieces.cut(source, tokens)
     problems += misplaced
+    told = sorted(_at(problem) for problem in problems if _is_syntax(problem))
+    docs = [comment for comment in comments if comment.doc and comment.own_line]
     declarations: list[Declaration] = []
     ends_before = 0
     for piece in cut:
         first, last = piece.tokens[0], piece.tokens[-1]
-        doc = _doc(source, comments, ends_before, first.start)
-        quiet = any(_is_syntax(p) and first.start <= _at(p) < max(last.end, first.end) for p in problems)
+        doc = _doc(source, docs, ends_before, first.start)
+        quiet = bisect_left(told, first.start) < bisect_left(told, last.end)
         if piece.stray:
             found = pieces.not_a_keyword(source, piece.tokens)
             problems += [] if quiet else [found]
@@ -168,24 +171,21 @@ def _broken(source: Source, tokens: list[Token]) -> list[Declaration]:
     return [Broken(span=Span(source, first.start, last.end), kind=kind, name=name)]
 
 
-def _doc(source: Source, comments: list[Comment], start: int, end: int) -> str:
-    lines = [
-        source.text[c.start + 2 : c.end].removeprefix(" ").rstrip()
-        for c in comments
-        if c.doc and c.own_line and start <= c.start < end
-    ]
+def _doc(source: Source, docs: list[Comment], start: int, end: int) -> str:
+    first, last = (bisect_left(docs, at, key=lambda comment: comment.start) for at in (start, end))
+    lines = [source.text[doc.start + 2 : doc.end].removeprefix(" ").rstrip() for doc in docs[first:last]]
     return "\n".join(lines)
 
 
 def _misplaced_docs(source: Source, comments: list[Comment], cut: list[pieces.Piece]) -> list[Diagnostic]:
-    inside = [(piece.tokens[0].start, piece.tokens[-1].end) for piece in cut]
-    last = inside[-1][1] if inside else len(source.text)
-    return [
-        MisplacedDoc(Span(source, c.start, c.end))
-        for c in comments
-        if c.doc
-        and (not c.own_line or c.start >= last or any(start < c.start < end for start, end in inside))
-    ]
+    """Doc comments behind something, inside a declaration, or with no declaration after them."""
+    ends = [piece.tokens[-1].end for piece in cut]
+
+    def misplaced(comment: Comment) -> bool:
+        next_end = bisect_left(ends, comment.start)
+        return not comment.own_line or next_end == len(cut) or cut[next_end].tokens[0].start < comment.start
+
+    return [MisplacedDoc(Span(source, c.start, c.end)) for c in comments if c.doc and misplaced(c)]
 
 
 def _edition(source: Source, declarations: list[Declaration]) -> list[Diagnostic]:

@@ -14,6 +14,7 @@ os.environ.update(
     TRANSFORMERS_VERBOSITY="error",
     TRANSFORMERS_NO_ADVISORY_WARNINGS="1",
     DATASETS_VERBOSITY="error",
+    OMP_WAIT_POLICY="PASSIVE",
 )
 # Parallel workers share the cores; kernels that each start one thread per core would spin against each other.
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):

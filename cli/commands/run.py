@@ -41,7 +41,7 @@ def command(
 ) -> int:
     """Run a spec: pin its sources, compute what the store lacks, decide the checks, publish the outputs.
 
-    A saved plan (`fusec plan -o FILE`) runs as it was planned. Its relative paths start at the folder the
+    A spec ends in `.fuse`; anything else is a saved plan (`fusec plan -o FILE`) and runs as it was planned. Its relative paths start at the folder the
     plan file lies in, unless --base names another; its sources must be pinned (`fusec lock`).
 
     Example: fusec run specs/quickstart.fuse --set steps=20 --threads 2
@@ -54,7 +54,7 @@ def command(
     options = Options(gate=not no_gate)
     if threads is not None:
         options = replace(options, threads=threads)
-    if what.suffix == ".plan":
+    if what.suffix != ".fuse":
         if settings or only:
             raise click.UsageError("--set and --only choose what is planned: give them to `fusec plan`")
         return _run_saved(what, store, base, options, as_json)

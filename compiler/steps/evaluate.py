@@ -12,6 +12,7 @@ from fusec.compiler.step import Site, Step
 from fusec.compiler.steps.source import model_bytes
 from fusec.compiler.texts import LANGUAGE_MODEL_COLUMNS, need_columns, tokens_in
 from fusec.lang.codes.fuse209_empty_list import EmptyList
+from fusec.lang.codes.fuse212_out_of_range import OutOfRange
 from fusec.lang.types import ModelType, ReportType, Type, Unknown
 
 SCORES = ("loss", "perplexity", "accuracy", "tokens")
@@ -31,6 +32,14 @@ class Evaluate(Step, verb="evaluate", grade="seeded", kernel="evaluate", subject
     def gives(self, site: Site) -> Type:
         if not self.data:
             site.report(EmptyList(at=site.at("data"), slot="data", verb="evaluate"))
+            return Unknown()
+        keys = [part.key for part in self.data]
+        if "average" in keys or (len(keys) > 1 and "" in keys):
+            allowed = (
+                "keys other than `average`, which is the mean" if "average" in keys else "a map with keys"
+            )
+            got = "the key `average`" if "average" in keys else "a list without keys"
+            site.report(OutOfRange(at=site.at("data"), what="`data`", got=got, allowed=allowed))
             return Unknown()
         for index, part in enumerate(self.data):
             why = "scoring a language model reads text, or prompts with responses, or messages"

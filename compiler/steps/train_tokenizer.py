@@ -15,10 +15,13 @@ from fusec.lang.types import TokenizerType, Type
 
 
 class TrainTokenizer(Step, verb="train_tokenizer", kernel="train_tokenizer", subject="data"):
-    """Learn a byte-level BPE vocabulary of at most `vocab` tokens from a text column."""
+    """Learn a byte-level BPE vocabulary of exactly `vocab` tokens from a text column.
+
+    All bytes are tokens, so every text can be written; 263 is the least: 256 bytes and 7 special tokens.
+    """
 
     data: DataMap
-    vocab: Annotated[int, Ge(260)]
+    vocab: Annotated[int, Ge(263)]
     column: ColumnPath = "text"
 
     def gives(self, site: Site) -> Type:

@@ -48,7 +48,7 @@ let kinds = ["long", "short"]
 
 data part[k in kinds] from "{k}.jsonl"
 
-tokenizer bytes = train_tokenizer { data: [k: part[k] for k in kinds], vocab: 260 }
+tokenizer bytes = train_tokenizer { data: [k: part[k] for k in kinds], vocab: 280 }
 
 model base = init {
   tokenizer: bytes

@@ -28,7 +28,7 @@ def test_errors_go_to_stderr_with_their_place(fusec: Fusec, curate: Path) -> Non
     assert (said.code, said.out) == (1, "")
     assert "error[FUSE103]" in said.err
     assert "--> curate.fuse:7:15" in said.err
-    assert said.err.endswith("1 error\n")
+    assert "1 error" in said.err.splitlines()[-1]
 
 
 def test_json_holds_every_problem(fusec: Fusec, curate: Path) -> None:
@@ -106,9 +106,7 @@ def test_fmt_changes_what_is_not_laid_out_and_check_tells(fusec: Fusec, curate: 
     assert fusec("fmt", curate, "--check").code == 0
 
 
-def test_fmt_goes_from_stdin_to_stdout(
-    fusec: Fusec, curate: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fmt_goes_from_stdin_to_stdout(fusec: Fusec, curate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", StringIO("edition 2026\n\nparam   seed=7\n"))
     said = fusec("fmt", "-")
     assert (said.code, said.out, said.err) == (0, "edition 2026\n\nparam seed = 7\n", "")
