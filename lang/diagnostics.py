@@ -83,7 +83,8 @@ def all_codes() -> dict[str, type[Diagnostic]]:
 
     for module in pkgutil.iter_modules(codes.__path__):
         importlib.import_module(f"{codes.__name__}.{module.name}")
-    return dict(sorted(Diagnostic.by_code.items()))
+    ours = {c: cls for c, cls in Diagnostic.by_code.items() if cls.__module__.startswith(codes.__name__)}
+    return dict(sorted(ours.items()))
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:

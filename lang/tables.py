@@ -51,7 +51,7 @@ def build(grammar: str) -> Tables:
         def __init__(self, conf: Any) -> None: ...
 
         def lex(self, lexer_state: Any, parser_state: Any) -> Any:
-            raise NotImplementedError
+            return iter(())  # only the tables are wanted
 
     made: Any = Lark(grammar, parser="lalr", start=list(STARTS), lexer=NoLexer)
     table = made.parser.parser._parse_table

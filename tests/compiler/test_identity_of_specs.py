@@ -77,7 +77,7 @@ def facts(request: SourceRequest) -> SourceFacts | SourceProblem:
 
 def meaning(text: str) -> str:
     parsed = parse(Source("spec.fuse", text))
-    typed = check(parsed.file, facts)
+    typed = check(parsed, facts)
     problems = [problem.title() for problem in (*parsed.problems, *typed.problems)]
     assert not problems, f"{problems}\n{text}"
     graph = lower(typed)
