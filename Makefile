@@ -22,7 +22,6 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 quickstart: $(USER_INSTALL)  ## plan and run specs/quickstart.fuse: experts trained, merged, evaluated
-	$(BIN)/fusec plan $(SPEC)
 	$(BIN)/fusec run $(SPEC)
 
 test: $(DEV_INSTALL)  ## run the tests; ARGS="-k merge" goes to pytest

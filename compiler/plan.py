@@ -15,9 +15,10 @@ from fusec.compiler.budget import amount_of
 from fusec.compiler.cost import LOCAL_CPU, Cost, Range, Rates
 from fusec.compiler.facts import SourceFacts, SourceRequest
 from fusec.compiler.identity import graph_ids, plan_id
-from fusec.compiler.ir import Goal, Graph, Ref, goal_refs
+from fusec.compiler.ir import Goal, Graph, Ref
 from fusec.compiler.irtext import read_ir, write_ir
 from fusec.compiler.passes import Trace, optimize
+from fusec.compiler.passes.reuse import missing
 from fusec.compiler.step import GRADES, raise_step
 from fusec.compiler.typed import Typed
 from fusec.lang.types import MapType, Type
@@ -105,11 +106,11 @@ def make_plan(
     """Optimize, find what is stored already, price the rest."""
     graph, traces = optimize(graph, without=without)
     ids = graph_ids(graph)
-    needed = needed_nodes(graph, ids, stored)
+    todo = missing(graph, ids, () if "reuse" in without else stored)
     types = types_of(graph)
     tasks = []
     for name, node in graph.nodes.items():
-        state: State = "stored" if name not in needed else "new"
+        state: State = "new" if name in todo else "stored"
         cost = raise_step(node, types).cost(node.type) if state == "new" else Cost()
         if node.verb in ("source.model", "source.tokenizer"):
             state = "source"
@@ -128,22 +129,10 @@ def make_plan(
             if name in typed.sources
         ),
         limits=_limits(typed, tasks),
-        passes=(*traces, Trace("reuse", len(graph.nodes), len(needed))),
+        passes=(*traces, Trace("reuse", len(graph.nodes), len(todo))),
         grade=_worst(graph, graph.goals),
         rates=rates.name,
     )
-
-
-def needed_nodes(graph: Graph, ids: Mapping[str, str], stored: Container[str]) -> set[str]:
-    """The nodes that must be computed: those not stored that a goal or such a node asks for."""
-    needed: set[str] = set()
-    pending = [ref.node for goal in graph.goals for ref in goal_refs(goal)]
-    while pending:
-        name = pending.pop()
-        if name not in needed and ids[name] not in stored:
-            needed.add(name)
-            pending.extend(ref.node for ref in graph.nodes[name].inputs)
-    return needed
 
 
 def _limits(typed: Typed, tasks: list[Task]) -> tuple[PlannedLimit, ...]:

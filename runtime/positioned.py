@@ -19,7 +19,7 @@ _COPY_CHUNK = 1 << 20
 
 def read_into(fd: int, buffer: np.ndarray, offset: int, name: str) -> None:
     """Fills the contiguous `buffer` with the bytes at `offset` of file `name`. RunError if it cannot."""
-    view = memoryview(buffer).cast("B")
+    view = _bytes(buffer)
     while view:
         try:
             got = os.preadv(fd, [view], offset)
@@ -32,7 +32,7 @@ def read_into(fd: int, buffer: np.ndarray, offset: int, name: str) -> None:
 
 def write_from(fd: int, buffer: np.ndarray | bytes, offset: int) -> None:
     """Writes all bytes of the contiguous `buffer` at `offset`."""
-    view = memoryview(buffer).cast("B")
+    view = memoryview(buffer) if isinstance(buffer, bytes) else _bytes(buffer)
     while view:
         put = os.pwrite(fd, view, offset)
         view, offset = view[put:], offset + put
@@ -56,3 +56,8 @@ def copy_range(source: int, start: int, target: int, offset: int, count: int, na
         read_into(source, piece, start, name)
         write_from(target, piece, offset)
         start, offset, count = start + len(piece), offset + len(piece), count - len(piece)
+
+
+def _bytes(array: np.ndarray) -> memoryview:
+    # Through a flat view, as memoryview itself cannot cast arrays without elements.
+    return array.reshape(-1).view(np.uint8).data

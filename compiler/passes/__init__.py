@@ -40,6 +40,7 @@ PIPELINE: tuple[Pass, ...] = (
     Pass("cse", "exact", cse),
     Pass("prune_goals", "exact", prune_goals),
 )
+"""The rewrites of the graph. `reuse` follows them: it marks what the store holds and changes no node."""
 
 
 def optimize(

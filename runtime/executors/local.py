@@ -18,7 +18,8 @@ from typing import Any, Literal
 
 from fusec.compiler.identity import graph_ids
 from fusec.compiler.ir import Check, Graph, Keep, Node, Output, Ref
-from fusec.compiler.plan import Plan, PlannedSource, Task, encode_plan, needed_nodes
+from fusec.compiler.passes.reuse import missing
+from fusec.compiler.plan import Plan, PlannedSource, Task, encode_plan
 from fusec.compiler.step import find_verb
 from fusec.runtime.checks import decide
 from fusec.runtime.digest import bytes_digest
@@ -135,7 +136,7 @@ class _Run:
     def _work(self) -> None:
         """Compute what is missing, in the order of the graph; tell what is there already."""
         present = {id for id in self.ids.values() if self.store.has(id)}
-        needed = needed_nodes(self.graph, self.ids, present)
+        needed = missing(self.graph, self.ids, present)
         for name, node in self.graph.nodes.items():
             if node.verb in ("source.model", "source.tokenizer"):
                 if name in needed:

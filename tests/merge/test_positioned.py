@@ -54,4 +54,5 @@ def test_writes_arrays_at_their_place(fds, tmp_path):
     _, target = fds
     write_from(target, np.arange(3, dtype=np.uint16), 4)
     write_from(target, b"ab", 0)
+    write_from(target, np.empty((0, 3), np.float32), 100)
     assert (tmp_path / "target").read_bytes() == b"ab\0\0" + np.arange(3, dtype=np.uint16).tobytes()
