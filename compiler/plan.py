@@ -6,7 +6,7 @@ holds; never on time, process or machine. Only plans are run.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container
 from typing import Any, Literal
 
 import msgspec

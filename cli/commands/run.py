@@ -41,8 +41,9 @@ def command(
 ) -> int:
     """Run a spec: pin its sources, compute what the store lacks, decide the checks, publish the outputs.
 
-    A spec ends in `.fuse`; anything else is a saved plan (`fusec plan -o FILE`) and runs as it was planned. Its relative paths start at the folder the
-    plan file lies in, unless --base names another; its sources must be pinned (`fusec lock`).
+    A spec ends in `.fuse`; anything else is a saved plan (`fusec plan -o FILE`) and runs as it was
+    planned. Its relative paths start at the folder the plan file lies in, unless --base names another;
+    its sources must be pinned (`fusec lock`).
 
     Example: fusec run specs/quickstart.fuse --set steps=20 --threads 2
     """

@@ -210,7 +210,6 @@ def test_the_table_of_results_has_a_row_for_each_model(
     said = fusec("show", model_run.answer["run"])
     rows = [line.split() for line in said.out.splitlines()]
     assert ["loss", "long", "short", "average", "perplexity"] in rows
-    before, after = (next(row for row in rows if row[:1] == [name]) for name in ("before", "after"))
     at = rows.index(["loss", "long", "short", "average", "perplexity"])
     before, after = rows[at + 1 : at + 3]
     assert (before[0], after[0]) == ("before", "after")

@@ -76,10 +76,8 @@ def facts(request: SourceRequest) -> SourceFacts | SourceProblem:
 
 
 def meaning(text: str) -> str:
-    parsed = parse(Source("spec.fuse", text))
-    typed = check(parsed, facts)
-    problems = [problem.title() for problem in (*parsed.problems, *typed.problems)]
-    assert not problems, f"{problems}\n{text}"
+    typed = check(parse(Source("spec.fuse", text)), facts)
+    assert not typed.problems, f"{[problem.title() for problem in typed.problems]}\n{text}"
     graph = lower(typed)
     return plan_id(graph, graph_ids(graph))
 
@@ -133,21 +131,14 @@ def reordered(text: str, rng: random.Random) -> str:
 
 def relaid(text: str, rng: random.Random) -> str:
     """Other spaces, line breaks and comments where there were any."""
-    tokens = words(Source("spec.fuse", text)).tokens
     out, end = "", 0
-    for token in tokens:
+    for token in words(Source("spec.fuse", text)).tokens:
         gap = text[end : token.start]
-        if gap:
-            # A line that begins at column 0 is a declaration and has to stay one.
-            indent = 0 if gap.endswith("\n") else rng.randint(1, 5)
-            remark = rng.choice(("", " # so", "\n    # a line of its own", "\r"))
-            breaks = "\n" in gap or rng.random() < 0.1
-            out += (
-                f"{remark}{chr(10) * rng.randint(1, 3)}{' ' * max(indent, 0 if end == 0 else indent)}"
-                if breaks
-                else " " * indent
-            )
-        out += text[token.start : token.end]
+        # What begins at column 0 is a declaration and has to stay one.
+        indent = "" if gap.endswith("\n") else " " * rng.randint(1, 5)
+        if "\n" in gap or (gap and rng.random() < 0.1):
+            out += rng.choice(("", " # so", "\n    # a line of its own", "\r")) + "\n" * rng.randint(1, 3)
+        out += f"{indent if gap else ''}{text[token.start : token.end]}"
         end = token.end
     return out + rng.choice(("", "\n", "\n\n# the end"))
 
