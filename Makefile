@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP := $(BIN)/python -m pip install --quiet --no-input -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test check bench docs clean
+.PHONY: help quickstart test check bench docs editor clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ bench: $(DEV_INSTALL)  ## run every benchmark; each first says what it measures
 
 docs: $(DEV_INSTALL)  ## generate the reference of verbs, methods and diagnostics
 	$(BIN)/python docs/build.py
+	$(BIN)/python docs/messages.py
+
+editor:  ## test and package the Visual Studio Code extension; needs npm
+	cd editors/vscode && npm ci --no-audit --no-fund && npm test && npm run package
 
 clean:  ## remove caches and build output; environments and stores of results stay
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage

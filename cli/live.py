@@ -18,11 +18,12 @@ class Live:
     """A listener with a live display on stderr; leave it before anything else is printed."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._progress = Progress(
-            TextColumn("  {task.description}"),
+        self.display = Progress(
+            # Names hold brackets, `expert[code]`, that are no markup.
+            TextColumn("  {task.description}", markup=False),
             BarColumn(bar_width=20),
-            TextColumn("{task.fields[amount]}{task.fields[loss]}"),
-            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[amount]}{task.fields[loss]}", markup=False),
+            TextColumn("{task.fields[rate]}", markup=False),
             TimeElapsedColumn(),
             TextColumn("eta"),
             TimeRemainingColumn(),
@@ -33,22 +34,22 @@ class Live:
         self._running: dict[str, tuple[TaskID, float]] = {}
 
     def __enter__(self) -> Live:
-        self._progress.start()
+        self.display.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        self.display.stop()
 
     def __call__(self, event: events.AnyEvent) -> None:
         match event:
             case events.RunStarted():
-                self._all = self._progress.add_task(
+                self._all = self.display.add_task(
                     "all tasks", total=event.tasks, amount=f"0 of {event.tasks}", loss="", rate=""
                 )
             case events.TaskStarted():
-                line = self._progress.add_task(event.task, total=None, amount=event.verb, loss="", rate="")
+                line = self.display.add_task(event.task, total=None, amount=event.verb, loss="", rate="")
                 self._running[event.task] = line, event.at
                 return
             case events.Progress():
@@ -56,29 +57,29 @@ class Live:
                 return
             case events.Note():
                 if event.task in self._running:
-                    self._progress.update(self._running[event.task][0], loss=loss_text(event))
+                    self.display.update(self._running[event.task][0], loss=loss_text(event))
                 return
             case events.TaskFinished() | events.TaskFailed():
                 self._end(event.task)
         text = event_line(event)
         if text:
-            self._progress.console.print(Text.from_ansi(text), highlight=False)
+            self.display.console.print(Text.from_ansi(text), highlight=False)
 
     def _advance(self, event: events.Progress) -> None:
         if event.task in self._running:
             line, started = self._running[event.task]
             rate = _rate(event, max(event.at - started, 1e-3))
-            self._progress.update(
+            self.display.update(
                 line, completed=event.done, total=event.total, amount=amount_text(event), rate=rate
             )
 
     def _end(self, task: str) -> None:
         if task in self._running:
-            self._progress.remove_task(self._running.pop(task)[0])
+            self.display.remove_task(self._running.pop(task)[0])
         if self._all is not None:
-            self._progress.advance(self._all)
-            found = next(found for found in self._progress.tasks if found.id == self._all)
-            self._progress.update(self._all, amount=f"{found.completed:.0f} of {found.total:.0f}")
+            self.display.advance(self._all)
+            found = next(found for found in self.display.tasks if found.id == self._all)
+            self.display.update(self._all, amount=f"{found.completed:.0f} of {found.total:.0f}")
 
 
 def _rate(event: events.Progress, seconds: float) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import keyword
 import os
 import sys
 import traceback
@@ -31,6 +32,8 @@ COMMANDS = (
     "replay",
     "verify",
     "explain",
+    "lsp",
+    "import",
 )
 ERRORS, INTERRUPTED, BROKEN = 1, 130, 70
 
@@ -44,7 +47,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"fusec.cli.commands.{cmd_name}").command
+        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command: click.Command = importlib.import_module(f"fusec.cli.commands.{module}").command
         return command
 
 

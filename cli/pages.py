@@ -80,7 +80,12 @@ def method_page(cls: type[Method]) -> str:
 
 
 def _slots(cls: type[Declared]) -> str:
-    """One line a slot: name, what it takes, its default, its bounds."""
+    """One line a slot."""
+    return columns(slot_rows(cls))
+
+
+def slot_rows(cls: type[Declared]) -> list[tuple[str, str, str, str]]:
+    """Each slot: its name, what it takes, its default, its bounds."""
     open_slots = getattr(cls, "open_slots", "")
     rows = []
     for name, want in cls.wants().items():
@@ -89,7 +94,7 @@ def _slots(cls: type[Declared]) -> str:
             rows.append(("any name", str(want), "", "one slot for each"))
         else:
             rows.append((name, _wanted(want, name), _default(name, field, want), _bounds(field)))
-    return columns(rows)
+    return rows
 
 
 def _wanted(want: Want, name: str) -> str:

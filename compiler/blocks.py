@@ -14,15 +14,17 @@ from fusec.compiler.step import Declared, Method, Step, find_verb, verb_names
 from fusec.compiler.steps.select import Select
 from fusec.compiler.values import UNKNOWN, Broken
 from fusec.lang import tree
+from fusec.lang.codes.fuse002_unexpected import Unexpected
 from fusec.lang.codes.fuse102_declared_twice import DeclaredTwice
 from fusec.lang.codes.fuse103_unknown_slot import UnknownSlot
 from fusec.lang.codes.fuse104_missing import Missing
 from fusec.lang.codes.fuse107_unknown_verb import UnknownVerb
 from fusec.lang.codes.fuse212_out_of_range import OutOfRange
 from fusec.lang.codes.fuse401_needs_seed import NeedsSeed
-from fusec.lang.diagnostics import Diagnostic
+from fusec.lang.diagnostics import Diagnostic, Fix
 from fusec.lang.source import Span
 from fusec.lang.types import DataType
+from fusec.lang.units import grouped
 
 if TYPE_CHECKING:
     from fusec.compiler.check import Checker
@@ -80,7 +82,7 @@ def step(c: Checker, verb: tree.Expr, block: tree.Block | None, subject: Subject
     if cls is None:
         c.report(UnknownVerb(name=verb.span.text, at=verb.span, known=verb_names(), what="verb"))
         return UNKNOWN
-    slots = _slots(c, block)
+    slots = slots_of(c, block)
     name = c.free(scope.address, cls.verb)
     values = _values(c, cls, slots, subject, verb.span, Scope(scope.names, name))
     if values is None:
@@ -113,6 +115,10 @@ def method(c: Checker, cls: type[Method], args: tuple[tree.Arg, ...], at: Span, 
     positions = list(wants)
     broken = False
     for number, arg in enumerate(args):
+        if arg.name is None and number and args[number - 1].name is not None:
+            says = "an argument without a name stands behind one that has a name"
+            c.report(Unexpected(arg.span, says, fix=Fix("write its name in front")))
+            return UNKNOWN
         name = arg.name.id if arg.name else positions[number] if number < len(positions) else ""
         if name not in wants:
             where = arg.name.span if arg.name else arg.span
@@ -137,7 +143,8 @@ def method(c: Checker, cls: type[Method], args: tuple[tree.Arg, ...], at: Span, 
     return UNKNOWN if made is None else made
 
 
-def _slots(c: Checker, block: tree.Block | None) -> dict[str, tree.Slot]:
+def slots_of(c: Checker, block: tree.Block | None) -> dict[str, tree.Slot]:
+    """The slots of a block by name; a second one of a name is reported."""
     slots: dict[str, tree.Slot] = {}
     for slot in block.slots if block else ():
         first = slots.get(slot.name.id)
@@ -166,7 +173,10 @@ def _values(
     ok = True
     for name, slot in slots.items():
         want = _want(cls, wants, name)
-        if want is None or (name == cls.subject and subject is not None):
+        if subject is not None and name == cls.subject:
+            c.report(DeclaredTwice(name=name, at=slot.name.span, first=subject[1]))
+            ok = False
+        elif want is None:
             known = tuple(sorted(n for n in wants if n != cls.open_slots))
             c.report(UnknownSlot(owner=cls.verb, name=name, at=slot.name.span, known=known))
             ok = False
@@ -252,5 +262,5 @@ def _shown(value: Any) -> str:
 def _allowed(problem: Any) -> str:
     limits = problem.get("ctx", {})
     words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most", "min_length": "at least"}
-    found = [f"{words[key]} {value:g}" for key, value in limits.items() if key in words]
+    found = [f"{words[key]} {grouped(value)}" for key, value in limits.items() if key in words]
     return " and ".join(found) or str(problem["msg"])

@@ -6,7 +6,8 @@ a cycle is a name met again on the way. It knows sources only through `Facts`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from fusec.compiler import blocks, declared, evaluate, gates
@@ -19,22 +20,40 @@ from fusec.compiler.scope import Scope
 from fusec.compiler.slots import Input
 from fusec.compiler.step import Method, Step, find_method
 from fusec.compiler.typed import FactsOf, Typed, TypedStep
-from fusec.compiler.values import UNKNOWN, Broken, Measure
+from fusec.compiler.values import UNKNOWN, Broken, written
 from fusec.lang import tree
+from fusec.lang.codes.fuse002_unexpected import Unexpected
 from fusec.lang.codes.fuse101_unknown_name import UnknownName
 from fusec.lang.codes.fuse105_cycle import Cycle
 from fusec.lang.codes.fuse108_never_used import NeverUsed
 from fusec.lang.codes.fuse207_kind_differs import KindDiffers
-from fusec.lang.diagnostics import Diagnostic
+from fusec.lang.codes.fuse212_out_of_range import OutOfRange
+from fusec.lang.diagnostics import Diagnostic, Fix, closest
+from fusec.lang.lexer import MAX_PROBLEMS
 from fusec.lang.parse import Parsed
 from fusec.lang.source import Span
 from fusec.lang.types import Type, Unknown
+
+MAX_WORK = 250_000
+"""How many values a spec may compute: comprehensions in comprehensions grow beyond any use."""
+
+
+class GivenUp(Exception):
+    """A spec asks for more than anyone waits for; `problem` says what."""
+
+    def __init__(self, problem: Diagnostic) -> None:
+        self.problem = problem
 
 
 def check(parsed: Parsed, facts: FactsOf, settings: Mapping[str, str] | None = None) -> Typed:
     """Type a parsed spec; its problems follow those of the parser. `settings` are `--set` texts."""
     checker = Checker(bind(parsed, settings or {}), facts)
-    return checker.run()
+    try:
+        return checker.run()
+    except GivenUp as given_up:
+        return checker.give_up(given_up.problem)
+    except RecursionError:
+        return checker.give_up(checker.too_long_a_chain())
 
 
 class Checker:
@@ -49,11 +68,19 @@ class Checker:
         self._values: dict[str, Any] = {}
         self._pending: list[tuple[str, Span]] = []
         self._used: set[str] = set()
+        self._in_cycles: set[str] = set()
         self._problems: dict[Diagnostic, None] = dict.fromkeys(module.problems)
+        self._work = self._errors = 0
 
     def run(self) -> Typed:
         for name, decl in self.module.named.items():
-            if isinstance(decl, (tree.Param, tree.Let, tree.Bind, tree.Target)):
+            if isinstance(decl, (tree.Param, tree.Bind, tree.Target)):
+                self.value_of(name, decl)
+        goals = gates.goals(self)
+        limits = gates.limits(self)
+        # A plain `let` means something where it is used (`let order = cosine`), so it has its turn last.
+        for name, decl in self.module.named.items():
+            if isinstance(decl, tree.Let) and name not in self._used:
                 self.value_of(name, decl)
         targets = {
             name: value
@@ -61,21 +88,40 @@ class Checker:
             if isinstance(self.module.named[name], tree.Target) and isinstance(value, Method)
         }
         params = {
-            name: value if not isinstance(value, Measure) else str(value)
+            name: written(value)
             for name, value in self._values.items()
             if isinstance(self.module.named[name], tree.Param) and not isinstance(value, Broken)
         }
-        goals = gates.goals(self)
-        limits = gates.limits(self)
         self._say_unused()
         problems = tuple(self._problems)
         return Typed(self.steps, goals, limits, targets, params, self.sources, self.facts, problems)
+
+    def too_long_a_chain(self) -> Diagnostic:
+        _, at = self._pending[0]
+        says = "this is made in too many steps, each declared after the one that uses it"
+        return Unexpected(at, says, fix=Fix("declare the first steps first"))
+
+    def give_up(self, problem: Diagnostic) -> Typed:
+        """What is left to say about a spec too large to follow."""
+        self._problems.setdefault(problem)
+        return Typed({}, (), (), {}, {}, {}, {}, tuple(self._problems))
 
     # --- speaking -------------------------------------------------------------
 
     def report(self, problem: Diagnostic) -> None:
         """Say it once, however often it is found."""
         self._problems.setdefault(problem)
+        self._errors += problem.level == "error"
+        if self._errors > MAX_PROBLEMS:
+            says = f"more than {MAX_PROBLEMS} mistakes: the rest is not told"
+            raise GivenUp(Unexpected(problem.marks()[0].span, says))
+
+    def work(self, at: Span) -> None:
+        """Count one more value computed, for the expression `at`."""
+        self._work += 1
+        if self._work > MAX_WORK:
+            got, allowed = f"made of more than {MAX_WORK:_} values", f"{MAX_WORK:_} values in one spec"
+            raise GivenUp(OutOfRange(at=at, what="a spec", got=got, allowed=allowed))
 
     def wrong(self, at: Span, got: str, wants: str, by: str, expr: tree.Expr | None = None) -> Broken:
         """Report a value of another kind than wanted."""
@@ -115,20 +161,35 @@ class Checker:
                 return self.method(method, (), name.span, scope)
             known = {n: self.declared(n) for n in self.module.named}
             known |= dict.fromkeys(scope.names)
+            if len(known) > MAX_PROBLEMS:  # messages are hashed, so they carry no whole large spec
+                near = closest(name.id, known)
+                known = {near: known[near]} if near else {}
             self.report(UnknownName(name=name.id, at=name.span, known=tuple(known.items())))
             return UNKNOWN
         self._used.add(name.id)
         return self.value_of(name.id, decl)
 
-    def let_value(self, expr: tree.Expr, scope: Scope) -> tuple[tree.Expr, Scope] | None:
-        """The expression behind the name of a plain `let`, so that it meets what the place wants."""
-        if not isinstance(expr, tree.Name) or expr.id in scope.names:
+    def plain_let(self, expr: tree.Expr, scope: Scope) -> tree.Let | None:
+        """The `let` that a name stands for, when its expression may mean more where something is wanted.
+
+        Work is done once whoever wants it, and a type that is written already says what is wanted.
+        """
+        if not isinstance(expr, tree.Name) or expr.id in scope.names or self._waits(expr.id):
             return None
-        decl = self.module.named.get(expr.id)
-        if not isinstance(decl, tree.Let) or decl.family is not None or self._waits(expr.id):
+        let = self.module.named.get(expr.id)
+        if not isinstance(let, tree.Let) or let.family is not None or let.type is not None:
             return None
-        self._used.add(expr.id)
-        return decl.value, Scope(address=expr.id)
+        if isinstance(let.value, (tree.Step, tree.Pipeline)) or expr.id in self._values:
+            return None
+        return let
+
+    @contextmanager
+    def inside(self, let: tree.Let) -> Iterator[Scope]:
+        """The scope of a `let` whose expression is evaluated where it is used."""
+        self._used.add(let.name.id)
+        self._pending.append((let.name.id, let.name.span))
+        yield Scope(address=let.name.id)
+        self._pending.pop()
 
     def value_of(self, name: str, decl: Any) -> Any:
         """The value of a declaration, evaluated once."""
@@ -140,10 +201,8 @@ class Checker:
         if isinstance(decl, tree.Broken):
             return UNKNOWN
         self._pending.append((name, decl.name.span))
-        try:
-            self._values[name] = declared.declaration(self, name, decl)
-        finally:
-            self._pending.pop()
+        self._values[name] = declared.declaration(self, name, decl)
+        self._pending.pop()
         return self._values[name]
 
     def _waits(self, name: str) -> bool:
@@ -153,6 +212,9 @@ class Checker:
         names = [waiting for waiting, _ in self._pending]
         around = self._pending[names.index(name) :]
         needs = [*(waiting for waiting, _ in around[1:]), name]
+        if not self._in_cycles.isdisjoint(needs):
+            return
+        self._in_cycles.update(needs)
         steps = tuple((n, at, need) for (n, at), need in zip(around, needs, strict=True))
         self.report(Cycle(steps=steps))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from fusec.compiler.evaluate import evaluate, keys_of
+from fusec.compiler.annotations import check_stated, with_root
+from fusec.compiler.blocks import slots_of
+from fusec.compiler.evaluate import choose, evaluate, keys_of
 from fusec.compiler.expect import expect, fit
 from fusec.compiler.facts import (
     DataFacts,
@@ -34,6 +34,7 @@ from fusec.lang.codes.fuse114_source_damaged import SourceDamaged
 from fusec.lang.column_types import parse_column_type
 from fusec.lang.source import Span
 from fusec.lang.types import DataType, ModelType, Space, TokenizerType, Type, kind_of
+from fusec.lang.units import DISTINCT
 
 if TYPE_CHECKING:
     from fusec.compiler.check import Checker
@@ -54,6 +55,10 @@ SCALARS: dict[str, Want] = {
 }
 
 
+KINDS = ("model", "data", "tokenizer")
+"""What can come from outside."""
+
+
 def declaration(c: Checker, name: str, decl: Any) -> Any:
     """The value a declaration gives its name; a family gives a dict by key."""
     if isinstance(decl, tree.Param):
@@ -71,11 +76,22 @@ def declaration(c: Checker, name: str, decl: Any) -> Any:
 
 def _one(c: Checker, decl: tree.Let | tree.Bind, scope: Scope) -> Any:
     if isinstance(decl, tree.Let):
-        return evaluate(c, decl.value, scope)
+        value = evaluate(c, decl.value, scope)
+        want = _scalar(c, decl.type)
+        return value if want is None else _as_written(c, value, decl.value, want, decl.name.id)
     if isinstance(decl.value, tree.From):
         return _from(c, decl, decl.value, scope)
-    value = evaluate(c, decl.value, scope)
-    return _of_kind(c, decl, value, decl.value)
+    return _made(c, decl, decl.value, scope)
+
+
+def _made(c: Checker, decl: tree.Bind, expr: tree.Expr, scope: Scope) -> Any:
+    if not isinstance(expr, tree.IfElse):
+        return _of_kind(c, decl, evaluate(c, expr, scope), expr)
+    arms = choose(c, expr, scope)
+    if arms is None:
+        return UNKNOWN
+    _made(c, decl, arms[1], scope.inside("else"))
+    return _made(c, decl, arms[0], scope)
 
 
 def _of_kind(c: Checker, decl: tree.Bind, value: Any, expr: tree.Expr) -> Any:
@@ -83,6 +99,8 @@ def _of_kind(c: Checker, decl: tree.Bind, value: Any, expr: tree.Expr) -> Any:
         return UNKNOWN
     kinds = {decl.kind, "map"} if decl.kind == "data" else {decl.kind}
     if isinstance(value, Input) and kind_of(value.type) in kinds:
+        if decl.type is not None:
+            check_stated(c, decl, value.type)
         return value
     return c.wrong(expr.span, describe(value), decl.kind.capitalize(), decl.kind, expr)
 
@@ -106,12 +124,29 @@ def _param(c: Checker, name: str, decl: tree.Param) -> Any:
 
 
 def _typed(c: Checker, expr: tree.Expr, want: Want | None, name: str) -> Any:
-    """A parameter's value stays a quantity with its unit, also when a type is written."""
+    """The value of a parameter: plain, and of the type it has."""
     value = evaluate(c, expr, Scope())
-    if want is None or isinstance(value, Broken):
+    if isinstance(value, Broken):
+        return UNKNOWN
+    if not _is_plain(value):
+        return c.wrong(
+            expr.span, describe(value), "a number, text or quantity, or a list of them", name, expr
+        )
+    if want is None:
         return value
+    return _as_written(c, value, expr, want, name)
+
+
+def _as_written(c: Checker, value: Any, expr: tree.Expr, want: Want, name: str) -> Any:
+    """A value of the type that is written beside it; a quantity stays one."""
     fitted = fit(c, value, want, expr, name)
     return value if isinstance(value, Measure) and not isinstance(fitted, Broken) else fitted
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, (tuple, dict)):
+        return all(_is_plain(item) for item in (value.values() if isinstance(value, dict) else value))
+    return isinstance(value, (bool, int, float, str, Measure))
 
 
 def _set(c: Checker, setting: Setting, want: Want | None, default: Any, name: str) -> Any:
@@ -120,15 +155,16 @@ def _set(c: Checker, setting: Setting, want: Want | None, default: Any, name: st
         return setting.text
     whole = Span(setting.source, len(name) + 1, len(setting.source.text))
     if setting.expr is None:
-        return c.wrong(whole, f"`{setting.text}`", str(want) if want else describe(default), f"--set {name}")
+        got = f"`{setting.text}` is not a value" if setting.text.strip() else "nothing is set here"
+        return c.wrong(whole, got, str(want) if want else describe(default), f"`--set {name}`")
     if want is None and not isinstance(default, Broken) and default is not None:
         want = _like(default)
-    return _typed(c, setting.expr, want, f"--set {name}")
+    return _typed(c, setting.expr, want, f"`--set {name}`")
 
 
 def _like(default: Any) -> Want | None:
     if isinstance(default, Measure):
-        return Amount(default.dimension, default.kind if default.dimension == "Count" else "")
+        return Amount(default.dimension, default.kind if default.dimension in DISTINCT else "")
     plain = {bool: "bool", int: "int", float: "float", str: "str"}.get(type(default))
     return Plain(plain) if plain else None
 
@@ -147,6 +183,8 @@ def _scalar(c: Checker, written: tree.TypeExpr | None) -> Want | None:
 
 
 def _from(c: Checker, decl: tree.Bind, source: tree.From, scope: Scope) -> Any:
+    if decl.kind not in KINDS:
+        return c.wrong(source.uri.span, "a source", decl.kind.capitalize(), decl.kind)
     uri = evaluate(c, source.uri, scope)
     options = _options(c, decl.kind, source.block, scope)
     if isinstance(uri, Broken) or options is None:
@@ -159,7 +197,7 @@ def _from(c: Checker, decl: tree.Bind, source: tree.From, scope: Scope) -> Any:
     name = c.free(f"{scope.address}/source", "source") if source.stages else c.free(scope.address, "source")
     step, type_ = _source(c, facts, request, scope.address)
     if isinstance(type_, ModelType) and decl.type is not None:
-        type_ = _annotated(c, type_, decl.type)
+        type_ = with_root(c, type_, decl.type)
     c.sources[name], c.facts[name] = request, facts
     value = c.add(name, step, type_, source.uri.span)
     if source.stages:
@@ -172,15 +210,13 @@ def _options(
 ) -> tuple[tuple[str, str | int | float | bool], ...] | None:
     known = OPTIONS.get(kind, {})
     out: dict[str, Any] = {}
-    for slot in block.slots if block else ():
-        if slot.name.id not in known:
-            c.report(
-                UnknownSlot(
-                    owner=kind, name=slot.name.id, at=slot.name.span, known=tuple(known), what="option"
-                )
-            )
-            return None
-        out[slot.name.id] = expect(c, slot.value, known[slot.name.id], scope, slot.name.id)
+    for name, slot in slots_of(c, block).items():
+        if name in known:
+            out[name] = expect(c, slot.value, known[name], scope, name)
+        else:
+            at = slot.name.span
+            c.report(UnknownSlot(owner=kind, name=name, at=at, known=tuple(known), what="option"))
+            out[name] = UNKNOWN
     if any(isinstance(value, Broken) for value in out.values()):
         return None
     return tuple(sorted(out.items()))
@@ -234,16 +270,3 @@ def _model_type(c: Checker, facts: ModelFacts, address: str) -> ModelType:
 
 def _know(c: Checker, facts: TokenizerFacts) -> None:
     c.tokenizers[facts.fingerprint] = facts
-
-
-def _annotated(c: Checker, type_: ModelType, written: tree.TypeExpr) -> ModelType:
-    """What the author states about a model: `Model[_, _, root: base]`."""
-    for arg in written.args if isinstance(written, tree.TypeApply) else ():
-        if arg.name is not None and arg.name.id == "root" and isinstance(arg.value, tree.TypeName):
-            name = tree.Name(span=arg.value.span, id=arg.value.id)
-            if name.id == "self":
-                return msgspec.structs.replace(type_, root=type_.identity)
-            root = c.lookup(name, Scope())
-            if isinstance(root, Input) and isinstance(root.type, ModelType):
-                return msgspec.structs.replace(type_, root=root.type.root or root.type.identity)
-    return type_

@@ -6,10 +6,11 @@ by the checker. What an expected type adds is in `expect.py`.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from fusec.compiler import arithmetic
+from fusec.compiler.rowexpr import FUNCTIONS
 from fusec.compiler.scope import Scope
 from fusec.compiler.slots import Input
 from fusec.compiler.step import family_names, find_method, methods_of
@@ -17,41 +18,27 @@ from fusec.compiler.values import UNKNOWN, Broken, Measure, Score, describe
 from fusec.lang import tree
 from fusec.lang.codes.fuse107_unknown_verb import UnknownVerb
 from fusec.lang.codes.fuse112_unknown_key import UnknownKey
-from fusec.lang.codes.fuse206_units_differ import UnitsDiffer
 from fusec.lang.codes.fuse211_condition_on_result import ConditionOnResult
 from fusec.lang.codes.fuse212_out_of_range import OutOfRange
 from fusec.lang.source import Span
 from fusec.lang.types import MapType, ReportType
-from fusec.lang.units import UNITS
 
 if TYPE_CHECKING:
     from fusec.compiler.check import Checker
 
-COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-}
-
 
 def evaluate(c: Checker, expr: tree.Expr, scope: Scope) -> Any:
     """The value of `expr`, or UNKNOWN after a report."""
+    c.work(expr.span)
     match expr:
         case tree.Name():
             return c.lookup(expr, scope)
-        case tree.Number() | tree.Bool():
+        case tree.Number():
+            return arithmetic.number(c, expr)
+        case tree.Bool():
             return expr.value
         case tree.Quantity():
-            return _quantity(c, expr)
+            return arithmetic.quantity(c, expr)
         case tree.Text():
             return _text(c, expr, scope)
         case tree.List():
@@ -73,11 +60,11 @@ def evaluate(c: Checker, expr: tree.Expr, scope: Scope) -> Any:
                 evaluate(c, expr.head, scope.inside("head")), expr.head.span, expr.stages, scope
             )
         case tree.IfElse():
-            taken, other = _arms(c, expr, scope)
-            if taken is None or other is None:
+            arms = choose(c, expr, scope)
+            if arms is None:
                 return UNKNOWN
-            evaluate(c, other, scope.inside("else"))
-            return evaluate(c, taken, scope)
+            evaluate(c, arms[1], scope.inside("else"))
+            return evaluate(c, arms[0], scope)
         case tree.Binary():
             return _binary(c, expr, scope)
         case tree.Unary():
@@ -90,38 +77,57 @@ def evaluate(c: Checker, expr: tree.Expr, scope: Scope) -> Any:
 
 def choose(c: Checker, expr: tree.IfElse, scope: Scope) -> tuple[tree.Expr, tree.Expr] | None:
     """The arm a condition takes and the other one; None after a report."""
-    taken, other = _arms(c, expr, scope)
-    return None if taken is None or other is None else (taken, other)
+    holds = _condition(c, expr.condition, scope)
+    if isinstance(holds, Broken):
+        return None
+    return (expr.then, expr.otherwise) if holds else (expr.otherwise, expr.then)
+
+
+MAX_MEMBERS = 10_000
+"""How many members a family may have: each is a node of the plan."""
 
 
 def keys_of(c: Checker, family: tree.Family, scope: Scope) -> tuple[str, ...] | None:
-    """The keys a family or comprehension runs over: a list of strings, or the keys of a map."""
+    """The keys a family runs over: a list of strings, or the keys of a map."""
     value = evaluate(c, family.over, scope)
+    if isinstance(value, (dict, tuple)) and len(value) > MAX_MEMBERS:
+        got, allowed = f"{len(value):_} members large", f"{MAX_MEMBERS:_} members"
+        c.report(OutOfRange(at=family.over.span, what="a family", got=got, allowed=allowed))
+        return None
     if isinstance(value, dict):
         return tuple(value)
     if isinstance(value, tuple) and all(isinstance(item, str) for item in value):
-        return value
+        return value if check_keys(c, ((family.over.span, key) for key in value)) else None
     if not isinstance(value, Broken):
         c.wrong(family.over.span, describe(value), "a list of strings or a map", "a family")
     return None
 
 
-def _arms(c: Checker, expr: tree.IfElse, scope: Scope) -> tuple[tree.Expr | None, tree.Expr | None]:
-    condition = evaluate(c, expr.condition, scope)
-    if isinstance(condition, Score):
-        c.report(ConditionOnResult(at=expr.condition.span, result=str(condition)))
-    elif isinstance(condition, bool):
-        return (expr.then, expr.otherwise) if condition else (expr.otherwise, expr.then)
-    elif not isinstance(condition, Broken):
-        c.wrong(expr.condition.span, describe(condition), "Bool", "`if`")
-    return None, None
+def check_keys(c: Checker, keys: Iterable[tuple[Span, Any]]) -> bool:
+    """Whether all are names and each stands once; the first that is not is reported."""
+    seen = set()
+    for at, key in keys:
+        if not isinstance(key, str):
+            c.wrong(at, describe(key), "Str", "a key")
+            return False
+        if key in seen or not key:
+            got = f"`{key}` a second time" if key else "empty"
+            c.report(OutOfRange(at=at, what="a key", got=got, allowed="every name once"))
+            return False
+        seen.add(key)
+    return True
 
 
-def _quantity(c: Checker, expr: tree.Quantity) -> Any:
-    unit = UNITS.get(expr.unit)
-    if unit is None:  # the parser has said so
-        return UNKNOWN
-    return Measure(unit.base(expr.value), unit.dimension, unit.kind)
+def _condition(c: Checker, expr: tree.Expr, scope: Scope) -> bool | Broken:
+    """Whether a condition holds, known before anything runs."""
+    value = evaluate(c, expr, scope)
+    if isinstance(value, Score):
+        c.report(ConditionOnResult(at=expr.span, result=str(value)))
+    elif isinstance(value, bool):
+        return value
+    elif not isinstance(value, Broken):
+        c.wrong(expr.span, describe(value), "Bool", "`if`")
+    return UNKNOWN
 
 
 def _text(c: Checker, expr: tree.Text, scope: Scope) -> Any:
@@ -134,46 +140,54 @@ def _text(c: Checker, expr: tree.Text, scope: Scope) -> Any:
             assert not isinstance(part, str)
             return c.wrong(part.span, describe(value), "text or a number", "a template")
         parts.append(value if isinstance(value, str) else str(value))
-    return "".join(parts)
+    return arithmetic.text(c, "".join(parts), expr.span)
 
 
 def _map(c: Checker, expr: tree.Map, scope: Scope) -> Any:
-    out: dict[str, Any] = {}
-    for entry in expr.entries:
-        key, value = evaluate(c, entry.key, scope), evaluate(c, entry.value, scope)
-        if isinstance(key, Broken) or isinstance(value, Broken):
-            return UNKNOWN
-        if not isinstance(key, str):
-            return c.wrong(entry.key.span, describe(key), "Str", "a key")
-        if key in out:
-            return c.wrong(entry.key.span, f"the key `{key}` again", "another key", "a map")
-        out[key] = value
-    return out
+    return _keyed(c, [(entry, scope) for entry in expr.entries])
 
 
 def _comprehension(c: Checker, expr: tree.Comprehension, scope: Scope) -> Any:
-    rows = list(comprehend(c, expr, scope))
-    if isinstance(expr.item, tree.Entry):
-        pairs = [(evaluate(c, expr.item.key, s), evaluate(c, expr.item.value, s)) for s in rows]
-        broken = any(isinstance(item, Broken) for pair in pairs for item in pair)
-        return UNKNOWN if broken else dict(pairs)
-    return _all(tuple(evaluate(c, expr.item, s) for s in rows))
+    scopes, item = comprehend(c, expr, scope), expr.item
+    if scopes is None:
+        return UNKNOWN
+    if isinstance(item, tree.Entry):
+        return _keyed(c, [(item, inner) for inner in scopes])
+    return _all(tuple(evaluate(c, item, inner) for inner in scopes))
 
 
-def comprehend(c: Checker, expr: tree.Comprehension, scope: Scope) -> Iterable[Scope]:
-    """One scope per member that passes the condition; members of a map are its values."""
+def _keyed(c: Checker, entries: list[tuple[tree.Entry, Scope]]) -> Any:
+    pairs = [(evaluate(c, entry.key, s), evaluate(c, entry.value, s)) for entry, s in entries]
+    if any(isinstance(item, Broken) for pair in pairs for item in pair):
+        return UNKNOWN
+    spans = [entry.key.span for entry, _ in entries]
+    keys = [key for key, _ in pairs]
+    return dict(pairs) if check_keys(c, zip(spans, keys, strict=True)) else UNKNOWN
+
+
+def comprehend(c: Checker, expr: tree.Comprehension, scope: Scope) -> list[Scope] | None:
+    """One scope per member that passes the condition, None after a report.
+
+    Members of a family are its results, those of a map of plain values are its keys.
+    """
     over = evaluate(c, expr.over, scope)
     members = tuple(over.values()) if isinstance(over, dict) and _are_results(over) else over
     if isinstance(members, dict):
         members = tuple(members)
+    if isinstance(members, Broken):
+        return None
     if not isinstance(members, tuple):
-        if not isinstance(members, Broken):
-            c.wrong(expr.over.span, describe(over), "a list or a map", "a comprehension")
-        return
+        c.wrong(expr.over.span, describe(over), "a list or a map", "a comprehension")
+        return None
+    scopes = []
     for number, member in enumerate(members, start=1):
         inner = scope.having(expr.variable.id, member).inside(str(number))
-        if expr.condition is None or evaluate(c, expr.condition, inner) is True:
-            yield inner
+        holds = True if expr.condition is None else _condition(c, expr.condition, inner)
+        if isinstance(holds, Broken):
+            return None
+        if holds:
+            scopes.append(inner)
+    return scopes
 
 
 def _are_results(value: dict[str, Any]) -> bool:
@@ -251,6 +265,9 @@ def _call(c: Checker, expr: tree.Call, scope: Scope) -> Any:
         method = find_method(expr.callee.id)
         if method is not None:
             return c.method(method, expr.args, expr.callee.span, scope)
+        if expr.callee.id in FUNCTIONS:
+            got = f"`{expr.callee.id}(…)` is an expression over rows"
+            return c.wrong(expr.span, got, "a value", "this place")
     every = tuple(name for family in family_names() for name in methods_of(family))
     c.report(UnknownVerb(name=expr.callee.span.text, at=expr.callee.span, known=every, what="method"))
     return UNKNOWN
@@ -264,124 +281,12 @@ def _binary(c: Checker, expr: tree.Binary, scope: Scope) -> Any:
         if isinstance(value, Score):
             c.report(ConditionOnResult(at=side.span, result=str(value)))
             return UNKNOWN
-    op = expr.op
-    if op in ("and", "or"):
-        return _logic(c, expr, left, right)
-    if op in ("in", "not in"):
-        if not isinstance(right, (tuple, dict)):
-            return c.wrong(expr.right.span, describe(right), "a list or a map", f"`{op}`")
-        return (left in right) == (op == "in")
-    if op == "..":
-        return c.wrong(expr.span, "a range", "a value", "this place")
-    if op in COMPARE:
-        return _compare(c, expr, left, right)
-    return _arithmetic(c, expr, left, right)
-
-
-def _logic(c: Checker, expr: tree.Binary, left: Any, right: Any) -> Any:
-    for side, value in ((expr.left, left), (expr.right, right)):
-        if not isinstance(value, bool):
-            return c.wrong(side.span, describe(value), "Bool", f"`{expr.op}`")
-    return (left and right) if expr.op == "and" else (left or right)
-
-
-def _compare(c: Checker, expr: tree.Binary, left: Any, right: Any) -> Any:
-    if isinstance(left, Measure) or isinstance(right, Measure):
-        if not same_unit(c, expr, left, right):
-            return UNKNOWN
-        return COMPARE[expr.op](amount(left), amount(right))
-    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in (left, right))
-    if numbers or type(left) is type(right):
-        return COMPARE[expr.op](left, right)
-    return c.wrong(expr.right.span, describe(right), describe(left), f"`{expr.op}`")
-
-
-def _arithmetic(c: Checker, expr: tree.Binary, left: Any, right: Any) -> Any:
-    compute = ARITHMETIC[expr.op]
-    if isinstance(left, str) and isinstance(right, str) and expr.op == "+":
-        return left + right
-    for side, value in ((expr.left, left), (expr.right, right)):
-        if isinstance(value, bool) or not isinstance(value, (int, float, Measure)):
-            return c.wrong(side.span, describe(value), "a number", f"`{expr.op}`")
-    if expr.op == "/" and amount(right) == 0:
-        c.report(OutOfRange(at=expr.right.span, what="the divisor", got="0", allowed="a number other than 0"))
-        return UNKNOWN
-    if not isinstance(left, Measure) and not isinstance(right, Measure):
-        return compute(left, right)
-    if expr.op in "+-":
-        if not same_unit(c, expr, left, right):
-            return UNKNOWN
-        one = left if isinstance(left, Measure) else right
-        return Measure(compute(amount(left), amount(right)), one.dimension, one.kind)
-    return _scale(c, expr, left, right)
-
-
-def _scale(c: Checker, expr: tree.Binary, left: Any, right: Any) -> Any:
-    """`2 * 8 GB`, `24 GB / 3`, `24 GB / 8 GB`, and a share of anything."""
-    value = ARITHMETIC[expr.op](amount(left), amount(right))
-    if isinstance(left, Measure) and isinstance(right, Measure):
-        if expr.op == "/" and same_unit(c, expr, left, right):
-            return value
-        shares = [m for m in (left, right) if m.dimension == "Share"]
-        if expr.op == "/" or not shares:
-            return (
-                UNKNOWN
-                if expr.op == "/"
-                else c.wrong(expr.span, "a product of two quantities", "a number", "`*`")
-            )
-        one = right if left.dimension == "Share" else left
-    else:
-        one = left if isinstance(left, Measure) else right
-        if expr.op == "/" and one is right:
-            return c.wrong(expr.right.span, describe(right), "a number", "`/`")
-    whole = round(value) if one.dimension in ("Size", "Count") else value
-    return Measure(whole, one.dimension, one.kind)
-
-
-def same_unit(c: Checker, expr: tree.Binary, left: Any, right: Any) -> bool:
-    """Whether both sides measure the same; a bare whole number fits any count."""
-    a, b = _unit(left), _unit(right)
-    for one, other in ((left, b), (right, a)):
-        if isinstance(one, int) and not isinstance(one, bool) and other[0] == "Count":
-            return True
-    if a == b:
-        return True
-    c.report(
-        UnitsDiffer(
-            at=expr.right.span,
-            got=f"`{expr.right.span.text}` is {_article(describe(right))}",
-            wants=describe(left),
-            what=f"`{expr.op}`",
-        )
-    )
-    return False
-
-
-def _unit(value: Any) -> tuple[str, str]:
-    return (value.dimension, value.kind) if isinstance(value, Measure) else (describe(value), "")
-
-
-def amount(value: Any) -> Any:
-    return value.value if isinstance(value, Measure) else value
-
-
-def _article(word: str) -> str:
-    return f"{'an' if word[0] in 'AEIO' else 'a'} {word}"
+    return arithmetic.binary(c, expr, left, right)
 
 
 def _unary(c: Checker, expr: tree.Unary, scope: Scope) -> Any:
     value = evaluate(c, expr.value, scope)
-    if isinstance(value, Broken):
-        return UNKNOWN
-    if expr.op == "not":
-        return (
-            (not value) if isinstance(value, bool) else c.wrong(expr.span, describe(value), "Bool", "`not`")
-        )
-    if isinstance(value, bool) or not isinstance(value, (int, float, Measure)):
-        return c.wrong(expr.value.span, describe(value), "a number", f"`{expr.op}`")
-    if expr.op == "+":
-        return value
-    return Measure(-value.value, value.dimension, value.kind) if isinstance(value, Measure) else -value
+    return UNKNOWN if isinstance(value, Broken) else arithmetic.unary(c, expr, value)
 
 
 def _all(items: tuple[Any, ...]) -> Any:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from fusec.compiler.evaluate import amount, choose, comprehend, evaluate
+from fusec.compiler.arithmetic import amount
+from fusec.compiler.evaluate import check_keys, choose, comprehend, evaluate
 from fusec.compiler.ir import Ref
 from fusec.compiler.rows import row_expression
 from fusec.compiler.scope import Scope
@@ -36,6 +37,7 @@ from fusec.lang.codes.fuse107_unknown_verb import UnknownVerb
 from fusec.lang.codes.fuse206_units_differ import UnitsDiffer
 from fusec.lang.column_types import ColumnType
 from fusec.lang.types import MapType, kind_of
+from fusec.lang.wording import an
 
 if TYPE_CHECKING:
     from fusec.compiler.check import Checker
@@ -53,15 +55,16 @@ def expect(
 
     `by` says who asks (`` `lr` of `finetune` ``), `columns` are those of the rows at hand.
     """
-    if isinstance(expr, tree.IfElse) and not isinstance(want, RowOf):
+    if isinstance(expr, tree.IfElse):
         arms = choose(c, expr, scope)
         if arms is None:
             return UNKNOWN
         expect(c, arms[1], want, scope.inside("else"), by, columns)
         return expect(c, arms[0], want, scope, by, columns)
-    meaning = c.let_value(expr, scope)
-    if meaning is not None:
-        return expect(c, *meaning[:1], want, meaning[1], by, columns)
+    let = c.plain_let(expr, scope)
+    if let is not None:
+        with c.inside(let) as there:
+            return expect(c, let.value, want, there, by, columns)
     match want:
         case RowOf():
             return _row(c, expr, want, scope, by, columns or {})
@@ -137,7 +140,7 @@ def _column(c: Checker, expr: tree.Expr, by: str) -> Any:
         case tree.Field():
             root = _column(c, expr.value, by)
             return root if isinstance(root, Broken) else f"{root}.{expr.name.id}"
-    return c.wrong(expr.span, f"`{expr.span.text}`", "a column such as `.text`", by)
+    return c.wrong(expr.span, f"`{expr.span.text}` is not a column", "a column such as `.text`", by)
 
 
 def _word(c: Checker, expr: tree.Expr, want: Words, by: str) -> Any:
@@ -146,7 +149,7 @@ def _word(c: Checker, expr: tree.Expr, want: Words, by: str) -> Any:
             return expr.id
         c.report(UnknownVerb(name=expr.id, at=expr.span, known=want.options, what="word"))
         return UNKNOWN
-    return c.wrong(expr.span, f"`{expr.span.text}`", str(want), by)
+    return c.wrong(expr.span, f"`{expr.span.text}` is not a bare word", str(want), by)
 
 
 def _method(c: Checker, expr: tree.Expr, want: MethodOf, scope: Scope, by: str) -> Any:
@@ -171,12 +174,12 @@ def _many(c: Checker, expr: tree.Expr, want: Many, scope: Scope, by: str) -> Any
             ]
             return _whole([i if isinstance(i, Broken) else Keyed("", i) for i in items])
         case tree.Map():
-            pairs = [
-                (evaluate(c, entry.key, scope), expect(c, entry.value, one, scope.inside("value"), by))
-                for entry in expr.entries
-            ]
-            broken = any(isinstance(x, Broken) for pair in pairs for x in pair)
-            return UNKNOWN if broken else tuple(Keyed(key, item) for key, item in pairs)
+            keys = [(entry.key.span, evaluate(c, entry.key, scope)) for entry in expr.entries]
+            members = [expect(c, entry.value, one, scope.inside("value"), by) for entry in expr.entries]
+            if any(isinstance(key, Broken) for _, key in keys) or not check_keys(c, keys):
+                return UNKNOWN
+            pairs = zip(keys, members, strict=True)
+            return _whole([m if isinstance(m, Broken) else Keyed(key, m) for (_, key), m in pairs])
     return fit(c, evaluate(c, expr, scope), want, expr, by)
 
 
@@ -187,7 +190,10 @@ def _weighted(c: Checker, expr: tree.Expr, want: WeightedMany, scope: Scope, by:
         case tree.Map():
             entries = [(entry.key, entry.value, scope) for entry in expr.entries]
         case tree.Comprehension(item=tree.Entry() as entry):
-            entries = [(entry.key, entry.value, inner) for inner in comprehend(c, expr, scope)]
+            scopes = comprehend(c, expr, scope)
+            if scopes is None:
+                return UNKNOWN
+            entries = [(entry.key, entry.value, inner) for inner in scopes]
         case _:
             members = _many(c, expr, Many(want.kind), scope, by)
             if isinstance(members, Broken):
@@ -195,7 +201,12 @@ def _weighted(c: Checker, expr: tree.Expr, want: WeightedMany, scope: Scope, by:
             return tuple(Weighted(member.input, None) for member in members)
     items = []
     for key, value, inner in entries:
-        member, number = expect(c, key, one, inner, by), expect(c, value, weight, inner, "a weight")
+        member = evaluate(c, key, inner)
+        if isinstance(member, str):  # a map of members, whose keys mean nothing here
+            member = expect(c, value, one, inner, by)
+            items.append(member if isinstance(member, Broken) else Weighted(member, None))
+            continue
+        member, number = fit(c, member, one, key, by), expect(c, value, weight, inner, "a weight")
         broken = isinstance(member, Broken) or isinstance(number, Broken)
         items.append(UNKNOWN if broken else Weighted(member, float(number)))
     return _whole(items)
@@ -219,7 +230,7 @@ def _amount(c: Checker, value: Any, want: Amount, expr: tree.Expr, by: str) -> A
         return amount(value)
     if isinstance(value, (Measure, int, float)) and not isinstance(value, bool):
         has = describe(value)
-        got = f"`{expr.span.text}` is {'an' if has[0] in 'AEIO' else 'a'} {has}"
+        got = f"`{expr.span.text}` is {an(has)}"
         c.report(UnitsDiffer(at=expr.span, got=got, wants=str(want), what=by))
         return UNKNOWN
     return _not(c, value, want, expr, by)
@@ -232,7 +243,7 @@ def _plain(c: Checker, value: Any, want: Plain, expr: tree.Expr, by: str) -> Any
     if want.type == "float" and type(value) is int:
         return float(value)
     if isinstance(value, Measure):
-        got = f"`{expr.span.text}` is a {describe(value)}"
+        got = f"`{expr.span.text}` is {an(describe(value))}"
         c.report(UnitsDiffer(at=expr.span, got=got, wants=str(want), what=by))
         return UNKNOWN
     return _not(c, value, want, expr, by)

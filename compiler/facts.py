@@ -42,6 +42,10 @@ class FilePin(msgspec.Struct, frozen=True, array_like=True):
     sha256: str | None = None
 
 
+DTYPE_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
+"""Bytes of one weight in the types that models are made in."""
+
+
 class TensorFact(msgspec.Struct, frozen=True, array_like=True):
     """One tensor by its header. `dtype` is the short name: `bf16`, `fp16`, `fp32`, `int8`."""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING, Any
 
-from fusec.compiler.evaluate import COMPARE, evaluate
-from fusec.compiler.expect import expect
+from fusec.compiler.arithmetic import COMPARE
+from fusec.compiler.evaluate import evaluate
+from fusec.compiler.expect import fit
 from fusec.compiler.ir import Check, Output
 from fusec.compiler.rowexpr import Op
 from fusec.compiler.scope import Scope
@@ -14,10 +16,11 @@ from fusec.compiler.typed import Limit
 from fusec.compiler.values import UNKNOWN, Broken, Measure, Score, describe
 from fusec.lang import tree
 from fusec.lang.codes.fuse101_unknown_name import UnknownName
+from fusec.lang.codes.fuse102_declared_twice import DeclaredTwice
 from fusec.lang.codes.fuse103_unknown_slot import UnknownSlot
 from fusec.lang.codes.fuse212_out_of_range import OutOfRange
 from fusec.lang.source import Span
-from fusec.lang.types import ReportType, score_paths
+from fusec.lang.types import MapType, ReportType, score_paths
 
 if TYPE_CHECKING:
     from fusec.compiler.check import Checker
@@ -33,10 +36,16 @@ LIMITS: dict[str, Want] = {
 def goals(c: Checker) -> tuple[Output | Check, ...]:
     """Outputs and checks of the file in order; broken ones have been reported."""
     found: list[Output | Check] = []
+    places: dict[str, Span] = {}
     for output in c.module.outputs:
         made = _output(c, output)
-        if made is not None:
-            found.append(made)
+        if made is None:
+            continue
+        place, at = posixpath.normpath(made.to), output.to.span
+        if place in places:
+            c.report(DeclaredTwice(name=made.to, at=at, first=places[place]))
+        places.setdefault(place, at)
+        found.append(made)
     for check in c.module.checks:
         condition = _condition(c, check.condition)
         if not isinstance(condition, Broken):
@@ -48,7 +57,7 @@ def goals(c: Checker) -> tuple[Output | Check, ...]:
 
 def limits(c: Checker) -> tuple[Limit, ...]:
     """The lines of the `budget` block."""
-    found = []
+    found: dict[str, Limit] = {}
     for slot in (slot for budget in c.module.budgets for slot in budget.block.slots):
         want = LIMITS.get(slot.name.id)
         if want is None:
@@ -58,11 +67,17 @@ def limits(c: Checker) -> tuple[Limit, ...]:
                 )
             )
             continue
-        expect(c, slot.value, want, Scope(), slot.name.id)
+        name, at = slot.name.id, slot.value.span
+        if name in found:
+            c.report(DeclaredTwice(name=name, at=at, first=found[name].at))
+            continue
         value = evaluate(c, slot.value, Scope())
-        if isinstance(value, Measure):
-            found.append(Limit(slot.name.id, value, slot.value.span))
-    return tuple(found)
+        fitted = fit(c, value, want, slot.value, name)
+        if isinstance(value, Measure) and not isinstance(fitted, Broken):
+            if value.value <= 0:
+                c.report(OutOfRange(at=at, what=name, got=str(value), allowed="above 0"))
+            found[name] = Limit(name, value, at)
+    return tuple(found.values())
 
 
 def _output(c: Checker, output: tree.Output) -> Output | None:
@@ -70,10 +85,12 @@ def _output(c: Checker, output: tree.Output) -> Output | None:
     to = evaluate(c, output.to, Scope())
     if isinstance(value, Broken) or isinstance(to, Broken):
         return None
-    if not isinstance(value, Input):
+    for slot in output.block.slots if output.block else ():
+        c.report(UnknownSlot(owner="output", name=slot.name.id, at=slot.name.span, known=()))
+    if not isinstance(value, Input) or isinstance(value.type, MapType):
         c.wrong(output.path.span, describe(value), "one Model, Data, Tokenizer or Report", "output")
         return None
-    if ":" in to.split("/", 1)[0]:
+    if ":" in to.split("/", 1)[0] or not to or "\0" in to:
         allowed = "a path on this machine such as `./models/name`"
         c.report(OutOfRange(at=output.to.span, what="the destination", got=f"`{to}`", allowed=allowed))
         return None
@@ -89,19 +106,24 @@ def _condition(c: Checker, expr: tree.Expr) -> Any:
             return _op("not", _condition(c, expr.value))
         case tree.Binary() if expr.op in COMPARE:
             return _op(expr.op, _number(c, expr.left), _number(c, expr.right))
-    return c.wrong(expr.span, f"`{expr.span.text}`", "a comparison of scores", "check")
+    got = f"`{expr.span.text}` is no comparison"
+    return c.wrong(expr.span, got, "a comparison of scores", "check")
 
 
 def _number(c: Checker, expr: tree.Expr) -> Any:
     match expr:
         case tree.Binary(op="+" | "-" | "*" | "/"):
-            return _op(expr.op, _number(c, expr.left), _number(c, expr.right))
+            left, right = _number(c, expr.left), _number(c, expr.right)
+            if expr.op == "/" and right == 0:
+                at, allowed = expr.right.span, "a number other than 0"
+                c.report(OutOfRange(at=at, what="the divisor", got="0", allowed=allowed))
+            return _op(expr.op, left, right)
         case tree.Unary(op="-"):
             return _op("neg", _number(c, expr.value))
     value = evaluate(c, expr, Scope())
     if isinstance(value, Score):
         return _score(c, value, expr.span)
-    if isinstance(value, Measure):
+    if isinstance(value, Measure) and value.dimension == "Share":
         return value.value
     if isinstance(value, Broken) or (isinstance(value, (int, float)) and not isinstance(value, bool)):
         return value

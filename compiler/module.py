@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from fusec.compiler.rows import FUNCTIONS
+from fusec.compiler.rowexpr import FUNCTIONS
 from fusec.compiler.step import family_names, methods_of
 from fusec.lang import tree
 from fusec.lang.codes.fuse102_declared_twice import DeclaredTwice

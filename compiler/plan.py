@@ -66,11 +66,16 @@ class PlannedLimit(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """`ir` is the optimized graph as text, so a plan can be read; `id` covers only what it is for."""
+    """`ir` is the optimized graph as text, so a plan can be read; `id` covers only what it is for.
+
+    `spec` is the file name of the spec and `spec_digest` the sha256 of its text, in hex: a plan runs without
+    its spec and still says which one it was made from.
+    """
 
     version: int
     id: str
     spec: str
+    spec_digest: str
     params: tuple[tuple[str, Any], ...]
     ir: str
     tasks: tuple[Task, ...]
@@ -99,6 +104,7 @@ def make_plan(
     graph: Graph,
     *,
     spec: str,
+    spec_digest: str,
     stored: Container[str] = (),
     without: Container[str] = (),
     rates: Rates = LOCAL_CPU,
@@ -120,6 +126,7 @@ def make_plan(
         version=VERSION,
         id=plan_id(graph, ids),
         spec=spec,
+        spec_digest=spec_digest,
         params=tuple(sorted(typed.params.items())),
         ir=write_ir(graph),
         tasks=tuple(tasks),

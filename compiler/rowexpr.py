@@ -108,7 +108,7 @@ def _want(expr: Expr, columns: Columns, wanted: tuple[str, ...], by: str) -> Col
 def _each(wanted: tuple[str, ...], gives: ColumnType) -> Callable[[Op, Columns], ColumnType]:
     def rule(op: Op, columns: Columns) -> ColumnType:
         for arg in op.args:
-            _want(arg, columns, wanted, f"`{op.name}`")
+            _want(arg, columns, wanted, "a template" if op.name == "concat" else f"`{op.name}`")
         return gives
 
     return rule
@@ -160,7 +160,8 @@ def _list(op: Op, columns: Columns) -> ColumnType:
 
 def _arithmetic(op: Op, columns: Columns) -> ColumnType:
     wanted = ("Str", "Int", "Float") if op.name == "+" else ("Int", "Float")
-    kinds = [_want(arg, columns, wanted, f"`{op.name}`") for arg in op.args]
+    by = "`-`" if op.name == "neg" else f"`{op.name}`"
+    kinds = [_want(arg, columns, wanted, by) for arg in op.args]
     joined = kinds[0] if len(kinds) == 1 else unify(kinds[0], kinds[1])
     if joined is None:
         raise _Wrong("type", f"`{op.name}` joins like with like, these are {kinds[0]} and {kinds[1]}", op)
@@ -258,3 +259,10 @@ OPS: dict[str, tuple[int, int | None, Callable[[Op, Columns], ColumnType]]] = {
     "replace": (3, 3, _text_and_literals),
 }
 """Every operator and function: least and most arguments, and its type rule."""
+
+OPERATORS = frozenset(("or", "and", "not", "in", "neg", "range", "list", "field", "index", "concat"))
+FUNCTIONS = tuple(name for name in OPS if name.isidentifier() and name not in OPERATORS)
+"""What a spec may call, `len(.text)`; the others have marks of their own."""
+
+NAMED = {"tokens": "by", "parses": "as_language"}
+"""Functions whose second argument may be written with its name."""

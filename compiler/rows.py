@@ -8,23 +8,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from fusec.compiler.rowexpr import OPS, Col, Op, RowProblem, column_type
+from fusec.compiler.evaluate import choose
+from fusec.compiler.rowexpr import FUNCTIONS, NAMED, Col, Op, RowProblem, column_type
 from fusec.compiler.scope import Scope
 from fusec.compiler.slots import Input
 from fusec.compiler.values import UNKNOWN, Broken, Measure, describe
 from fusec.lang import tree
+from fusec.lang.codes.fuse103_unknown_slot import UnknownSlot
 from fusec.lang.codes.fuse107_unknown_verb import UnknownVerb
 from fusec.lang.codes.fuse204_column_missing import ColumnMissing
 from fusec.lang.codes.fuse205_column_type import ColumnTypeDiffers
 from fusec.lang.codes.fuse207_kind_differs import KindDiffers
 from fusec.lang.column_types import ColumnType
 from fusec.lang.source import Span
+from fusec.lang.types import TokenizerType
 
 if TYPE_CHECKING:
     from fusec.compiler.check import Checker
 
-OPERATORS = frozenset(("or", "and", "not", "in", "neg", "range", "list", "field", "index", "concat"))
-FUNCTIONS = tuple(name for name in OPS if name.isidentifier() and name not in OPERATORS)
 Columns = Mapping[str, ColumnType]
 
 
@@ -73,6 +74,8 @@ class _Rows:
                 return self._op("list", *expr.items)
             case tree.Call():
                 return self._call(expr)
+            case tree.IfElse():
+                return self._choice(expr)
             case _:
                 return self._static(expr)
 
@@ -100,6 +103,13 @@ class _Rows:
             return UNKNOWN
         return Op("concat", tuple(part for part in parts if part != ""))
 
+    def _choice(self, expr: tree.IfElse) -> Any:
+        arms = choose(self.c, expr, self.scope)
+        if arms is None:
+            return UNKNOWN
+        self.read(arms[1])
+        return self.read(arms[0])
+
     def _call(self, expr: tree.Call) -> Any:
         if not isinstance(expr.callee, tree.Name) or expr.callee.id not in FUNCTIONS:
             known = FUNCTIONS if isinstance(expr.callee, tree.Name) else ()
@@ -107,14 +117,29 @@ class _Rows:
                 UnknownVerb(name=expr.callee.span.text, at=expr.callee.span, known=known, what="function")
             )
             return UNKNOWN
-        args = tuple(self._argument(expr.callee.id, arg) for arg in expr.args)
-        return UNKNOWN if _broken(*args) else Op(expr.callee.id, args)
+        function = expr.callee.id
+        args = tuple(self._argument(function, position, arg) for position, arg in enumerate(expr.args))
+        return UNKNOWN if _broken(*args) else Op(function, args)
 
-    def _argument(self, function: str, arg: tree.Arg) -> Any:
-        if function == "tokens" and arg.name is not None:
-            value = self.c.evaluate(arg.value, self.scope)
-            return value.ref if isinstance(value, Input) else value
+    def _argument(self, function: str, position: int, arg: tree.Arg) -> Any:
+        second = NAMED.get(function, "")
+        if arg.name is not None and arg.name.id != second:
+            name, known = arg.name, (second,) if second else ()
+            self.c.report(
+                UnknownSlot(owner=function, name=name.id, at=name.span, known=known, what="argument")
+            )
+            return UNKNOWN
+        if function == "tokens" and (position == 1 or arg.name is not None):
+            return self._tokenizer(arg.value)
         return self.read(arg.value)
+
+    def _tokenizer(self, expr: tree.Expr) -> Any:
+        value = self.c.evaluate(expr, self.scope)
+        if isinstance(value, Input) and isinstance(value.type, TokenizerType):
+            return value.ref
+        if isinstance(value, Broken):
+            return UNKNOWN
+        return self.c.wrong(expr.span, describe(value), "Tokenizer", "`by` of `tokens`", expr)
 
     def _static(self, expr: tree.Expr) -> Any:
         """A literal: whatever the compiler can compute without looking at rows."""

@@ -9,6 +9,8 @@ import msgspec
 from fusec.compiler.cost import Cost, Range, exactly
 from fusec.compiler.rowexpr import RowProblem, column_type
 from fusec.compiler.slots import Input
+from fusec.compiler.step import Site
+from fusec.lang.codes.fuse212_out_of_range import OutOfRange
 from fusec.lang.column_types import OTHER, ColumnType
 from fusec.lang.types import DataType, Type, Unknown
 
@@ -24,6 +26,15 @@ def typed(expr: Any, columns: tuple[tuple[str, ColumnType], ...]) -> ColumnType:
     """The type of an expression that the checker has already accepted."""
     found = column_type(expr, dict(columns))
     return OTHER if isinstance(found, RowProblem) else found
+
+
+def need_slots(site: Site, verb: str, columns: tuple[tuple[str, Any], ...]) -> None:
+    """Report a block that names no column."""
+    if not columns:
+        allowed = "one slot per column, such as `text: .text`"
+        site.report(
+            OutOfRange(at=site.at("columns"), what=f"the block of `{verb}`", got="empty", allowed=allowed)
+        )
 
 
 def same_columns(value: Input, *, rows: int | None = None, share: float = 1.0) -> Type:

@@ -70,13 +70,13 @@ class WeightedMany(msgspec.Struct, frozen=True):
 
 
 class Amount(msgspec.Struct, frozen=True):
-    """A quantity of one dimension, held in its base unit; counts also say of what."""
+    """A quantity of one dimension, held in its base unit; `kind` where its kinds do not convert."""
 
     dimension: Dimension
     kind: str = ""
 
     def __str__(self) -> str:
-        return f"Count[{self.kind}]" if self.kind else self.dimension
+        return f"{self.dimension}[{self.kind}]" if self.kind else self.dimension
 
 
 class MethodOf(msgspec.Struct, frozen=True):

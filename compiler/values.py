@@ -13,7 +13,7 @@ from fusec.compiler.ir import Ref
 from fusec.compiler.slots import Input
 from fusec.compiler.step import Method
 from fusec.lang.types import kind_of
-from fusec.lang.units import Dimension, quantity_text
+from fusec.lang.units import DISTINCT, Dimension, quantity_text
 
 
 class Broken:
@@ -44,13 +44,13 @@ class Score(msgspec.Struct, frozen=True):
     path: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"%{self.report.node}.{'.'.join(self.path)}"
+        return f"{self.report.node}.{'.'.join(self.path)}"
 
 
 def describe(value: Any) -> str:
     """What a value is, for messages: `Int`, `Size`, `model`, `List`."""
     if isinstance(value, Measure):
-        return f"Count[{value.kind}]" if value.dimension == "Count" else value.dimension
+        return f"{value.dimension}[{value.kind}]" if value.dimension in DISTINCT else value.dimension
     if isinstance(value, Input):
         return kind_of(value.type).capitalize()
     if isinstance(value, Method):
@@ -59,3 +59,12 @@ def describe(value: Any) -> str:
         return "a score"
     names = {bool: "Bool", int: "Int", float: "Float", str: "Str", tuple: "List", dict: "Map"}
     return names.get(type(value), "nothing")
+
+
+def written(value: Any) -> Any:
+    """A plain value as data that any format holds; quantities as text."""
+    if isinstance(value, tuple):
+        return [written(item) for item in value]
+    if isinstance(value, dict):
+        return {key: written(item) for key, item in value.items()}
+    return str(value) if isinstance(value, Measure) else value

@@ -106,7 +106,6 @@ class Builder:
         value = parse_number(digits)
         if value == inf:
             self.problems.append(Unexpected(span, "this number is too large"))
-            return 0
         return value
 
     def reduce(self, rule: str, children: list[Any], start: int, end: int) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+from bisect import bisect_left
 from collections.abc import Iterable
 from typing import ClassVar, Literal
 
@@ -87,7 +88,16 @@ def all_codes() -> dict[str, type[Diagnostic]]:
     return dict(sorted(ours.items()))
 
 
+_MANY_WORDS = 200
+
+
 def closest(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` was most likely meant to be, or None when nothing is near."""
-    found = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    if len(word) > 100:
+        return None
+    words = sorted(known)
+    if len(words) > _MANY_WORDS:  # comparing is slow, so among many only those that begin alike
+        at = bisect_left(words, word)
+        words = words[max(0, at - _MANY_WORDS // 2) : at + _MANY_WORDS // 2]
+    found = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     return found[0] if found else None

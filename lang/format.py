@@ -76,9 +76,14 @@ def _file(source: Source) -> list[str]:
 def _spaced(chunks: list[_Chunk]) -> Iterator[str]:
     """The lines of all chunks, with blank lines where a reader takes breath."""
     long_before = False
-    for i, chunk in enumerate(chunks):
+    owners: list[_Chunk] = []
+    later: _Chunk | None = None
+    for chunk in reversed(chunks):
+        owners.append(chunk if chunk.declares or later is None else later)
+        if chunk.declares or chunk.spaced:
+            later = chunk
+    for i, (chunk, owner) in enumerate(zip(chunks, reversed(owners), strict=True)):
         before = chunks[i - 1] if i else None
-        owner = next((c for c in chunks[i:] if c.declares or (c.spaced and c is not chunk)), chunk)
         long = owner.declares and len(owner.lines) > 1
         begins = before is not None and (before.declares or chunk.spaced)
         section = any(c and not c.declares and _SECTION.match(c.lines[0]) for c in (before, chunk))

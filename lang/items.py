@@ -7,6 +7,7 @@ past a token.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from fusec.lang import pieces
@@ -140,22 +141,28 @@ class _Reader:
 
     def _ends_item(self, group: Group) -> bool:
         """Whether the next token is the end of the current item."""
-        rest = (e for e in self.events[self.at :] if isinstance(e, Token))
+        rest = self._ahead()
         token = next(rest, None)
         if token is None or token.kind in (",", pieces.CLOSERS.get(group.opener, "")):
             return True
         after = next(rest, None)
         return group.opener == "{" and token.kind == "NAME" and after is not None and after.kind == ":"
 
+    def _ahead(self) -> Iterator[Token]:
+        """The tokens not yet read."""
+        for at in range(self.at, len(self.events)):
+            event = self.events[at]
+            if isinstance(event, Token):
+                yield event
+
     def _begins_slot(self, token: Token) -> bool:
-        rest = (e for e in self.events[self.at :] if isinstance(e, Token))
-        after = next(rest, None)
+        after = next(self._ahead(), None)
         return token.kind == "NAME" and after is not None and after.kind == ":"
 
     def _listed(self, opener: str, item: Item) -> bool:
         """Whether these brackets hold a list: not a block, an index or a grouped expression."""
-        words_only = [part for part in item.parts if not isinstance(part, Remark)]
-        follows_value = bool(words_only) and ends_value(words_only[-1])
+        before = next((part for part in reversed(item.parts) if not isinstance(part, Remark)), None)
+        follows_value = before is not None and ends_value(before)
         return opener != "{" and (opener == "(") == follows_value
 
     def _word(self, token: Token) -> str:

@@ -58,11 +58,11 @@ def finish(top: Cell, start: str, reduce: Reduce) -> Cell | None:
 def accepts(top: Cell, start: str) -> frozenset[str]:
     """The kinds of token that can follow, `END` among them when the text may end here."""
     kinds = _tables().states[top.state].keys() & _tables().tokens
-    fits = {kind for kind in kinds if feed(top, kind, None, 0, 0, _nothing)}
-    return frozenset(fits | {END} if finish(top, start, _nothing) else fits)
+    fits = {kind for kind in kinds if feed(top, kind, None, 0, 0, nothing)}
+    return frozenset(fits | {END} if finish(top, start, nothing) else fits)
 
 
-def _nothing(action: str, children: list[Any], start: int, end: int) -> None:
+def nothing(action: str, children: list[Any], start: int, end: int) -> None:
     return None
 
 

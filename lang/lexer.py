@@ -24,6 +24,13 @@ RESERVED = frozenset(
     ("as", "from", "to", "in", "if", "then", "else", "for", "and", "or", "not", "true", "false")
 )
 
+MAX_TOKENS = 100_000
+"""How many tokens a spec may have: some 15,000 lines. The lexer stops after one more."""
+MAX_PROBLEMS = 200
+"""How many mistakes of one text are told; reading stops there, as nobody mends more at a time."""
+MAX_NAME = 200
+"""How many characters a name may have."""
+
 # A slot may bear the name of a kind even at column 0, as long as its colon follows.
 _SLOT_TOO = frozenset((*KINDS, "budget", "target", "check", "output"))
 
@@ -120,7 +127,7 @@ class _Lexer:
 
     def run(self) -> Words:
         text, end, match = self.text, self.end, _WORD.match
-        while self.at < end:
+        while self.at < end and len(self.tokens) <= MAX_TOKENS and len(self.problems) <= MAX_PROBLEMS:
             found = match(text, self.at, end)
             assert found is not None
             kind = found.lastgroup
@@ -142,7 +149,11 @@ class _Lexer:
 
     def _name(self, start: int, end: int) -> None:
         word = self.text[start:end]
-        if not word.isascii():
+        if len(word) > MAX_NAME:
+            says = f"this name is longer than {MAX_NAME} characters"
+            self.problems.append(Unexpected(self._span(start, start + 1), says))
+            self._put("NAME", start, end)
+        elif not word.isascii():
             self._foreign(start, end)
         elif word in RESERVED:
             self._put(word, start, end)
@@ -252,8 +263,8 @@ class _Lexer:
     def _smart_string(self, start: int, meant: str) -> None:
         line = self.text.find("\n", start, self.end)
         last = self.end if line < 0 else line
-        ends = [i for i in range(start + 1, last) if self.text[i] in "\"'“”‘’„‟«»＂＇"]
-        end = ends[0] + 1 if ends else last
-        edge = [self._span(start, start + 1)] + ([self._span(end - 1, end)] if ends else [])
+        closing = next((i for i in range(start + 1, last) if self.text[i] in "\"'“”‘’„‟«»＂＇"), None)
+        end = last if closing is None else closing + 1
+        edge = [self._span(start, start + 1)] + ([] if closing is None else [self._span(end - 1, end)])
         self.problems.append(LookAlike(edge[0], '"', tuple(edge[1:])))
         self._put("STRING", start, end)

@@ -186,6 +186,13 @@ def _else_missing(s: Scene) -> Unexpected | None:
     )  # fmt: skip
 
 
+def _then_missing(s: Scene) -> Unexpected | None:
+    if "then" not in s.expected or s.kind(s.at) not in (END, ",", "}", ")", "]", "NAME"):
+        return None
+    at = max(i for i in range(s.at) if s.kind(i) == "if")
+    return Unexpected(s.span(at), "this `if` has no `then`")
+
+
 def _ends_early(s: Scene) -> Unexpected | None:
     if s.at < len(s.tokens):
         return None
@@ -230,6 +237,7 @@ _GUESSES = (
     _colon_missing,
     _quoted_slot,
     _reserved_word,
+    _then_missing,
     _else_missing,
     _ends_early,
     _left_over,

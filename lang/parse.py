@@ -7,6 +7,7 @@ declaration it stands in. That one becomes `Broken`, which keeps its kind and na
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -20,13 +21,14 @@ from fusec.lang.codes.fuse004_commas import CommaMissing
 from fusec.lang.codes.fuse009_edition import EDITIONS, BadEdition
 from fusec.lang.codes.fuse010_doc_comment import MisplacedDoc
 from fusec.lang.diagnostics import Diagnostic
-from fusec.lang.lexer import Comment, Token, words
+from fusec.lang.lexer import MAX_PROBLEMS, MAX_TOKENS, Comment, Token, words
 from fusec.lang.mistakes import Scene, explain
 from fusec.lang.source import Source, Span
 from fusec.lang.tree import Broken, Declaration, Edition, Expr, File, Name, Node, TypeExpr
 
-MAX_DEPTH = 100
-"""How deep expressions may nest: later stages walk trees by recursion."""
+MAX_DEPTH = pieces.MAX_DEPTH
+MAX_TEXT = 500_000
+"""How many characters a spec may have; one of 5,000 lines has some 150,000."""
 
 _STARTS_VALUE = frozenset(
     {"NAME", "STRING", "NUMBER", "QUANTITY", "COLUMN", "REF", "true", "false", "not", "if"}
@@ -40,7 +42,21 @@ class Parsed(NamedTuple):
 
 def parse(source: Source) -> Parsed:
     """The declarations of a spec, in the order of the text, and its mistakes, in the same order."""
+    file, problems = parse_part(source)
+    if not file.declarations and problems:
+        return Parsed(file, problems)
+    return Parsed(file, _sorted([*problems, *edition_problems(source, file.declarations)]))
+
+
+def parse_part(source: Source) -> Parsed:
+    """As `parse`, for any run of whole declarations: without the rule that a file begins with its edition."""
+    if len(source.text) > MAX_TEXT:
+        return _refused(source, MAX_TEXT, f"a spec has at most {MAX_TEXT:_} characters")
     tokens, comments, problems = words(source)
+    if len(tokens) > MAX_TOKENS:
+        return _refused(source, tokens[-1].start, f"a spec has at most {MAX_TOKENS:_} words and marks")
+    if len(problems) > MAX_PROBLEMS:
+        return Parsed(File(source, ()), _sorted(problems))
     cut, misplaced = pieces.cut(source, tokens)
     problems += misplaced
     told = sorted(_at(problem) for problem in problems if _is_syntax(problem))
@@ -48,6 +64,8 @@ def parse(source: Source) -> Parsed:
     declarations: list[Declaration] = []
     ends_before = 0
     for piece in cut:
+        if len(problems) > MAX_PROBLEMS:
+            break
         first, last = piece.tokens[0], piece.tokens[-1]
         doc = _doc(source, docs, ends_before, first.start)
         quiet = bisect_left(told, first.start) < bisect_left(told, last.end)
@@ -64,8 +82,12 @@ def parse(source: Source) -> Parsed:
                 declarations.append(msgspec.structs.replace(made, doc=doc) if doc else made)
         ends_before = last.end
     problems += _misplaced_docs(source, comments, cut)
-    problems += _edition(source, declarations)
     return Parsed(File(source, tuple(declarations)), _sorted(problems))
+
+
+def _refused(source: Source, at: int, limit: str) -> Parsed:
+    """Nothing of a text beyond any use: reading it would take longer than anyone waits."""
+    return Parsed(File(source, ()), (Unexpected(Span(source, at, at), "the spec is too long", limit),))
 
 
 def parse_expr(source: Source, *, refs: bool = False) -> tuple[Expr | None, tuple[Diagnostic, ...]]:
@@ -97,7 +119,10 @@ def _one(
     def read_expr(start: int, end: int) -> tuple[Expr | None, tuple[Diagnostic, ...]]:
         return _range(source, start, end, "expr", refs)
 
+    written = tokens
     tokens, unbalanced = pieces.balance(source, tokens)
+    if unbalanced and tokens and not quiet and (first := _before(source, written, rule, unbalanced[0])):
+        unbalanced = [first]
     problems = [] if quiet else unbalanced
     if not tokens:
         return None, problems
@@ -135,6 +160,33 @@ def _one(
         problems.append(Unexpected(deep, f"this nests deeper than {MAX_DEPTH} levels"))
         return None, problems
     return done.value, problems
+
+
+def _before(source: Source, tokens: list[Token], rule: str, shown: Diagnostic) -> Diagnostic | None:
+    """The mistake of the grammar that comes before the place where a bracket is seen missing or too many.
+
+    A bracket too many or too few may show many lines late. Where the grammar fails on a line that the
+    message would not touch, the message is better given there.
+    """
+    if isinstance(shown, Unclosed):
+        seen = shown.next.start if shown.next else tokens[-1].end
+    else:
+        seen = _at(shown)
+    top = lalr.begin(rule, tokens[0].start)
+    for i, token in enumerate(tokens):
+        if token.start >= seen:
+            return None
+        after = lalr.feed(top, token.kind, None, token.start, token.end, lalr.nothing)
+        if after is None:
+            if token.kind in _STARTS_VALUE and (comma := lalr.feed(top, ",", None, 0, 0, lalr.nothing)):
+                after = lalr.feed(comma, token.kind, None, token.start, token.end, lalr.nothing)
+            if after is None:
+                line = source.position(token.start).line
+                if any(abs(mark.span.position.line - line) <= 1 for mark in shown.marks()):
+                    return None
+                return explain(Scene(source, tokens, i, lalr.accepts(top, rule)))
+        top = after
+    return None
 
 
 def _too_deep(root: Node) -> Span | None:
@@ -188,14 +240,15 @@ def _misplaced_docs(source: Source, comments: list[Comment], cut: list[pieces.Pi
     return [MisplacedDoc(Span(source, c.start, c.end)) for c in comments if c.doc and misplaced(c)]
 
 
-def _edition(source: Source, declarations: list[Declaration]) -> list[Diagnostic]:
+def edition_problems(source: Source, declarations: Sequence[Declaration]) -> list[Diagnostic]:
+    """What is wrong with the edition of a file that holds these declarations."""
     editions = [d for d in declarations if isinstance(d, Edition)]
     if any(isinstance(d, Broken) and d.kind == "edition" for d in declarations):
         return []
     if not editions:
         first = declarations[0].span if declarations else Span(source, 0, 0)
         word = first.text.split(maxsplit=1)[0] if first.text else ""
-        return [BadEdition(Span(source, first.start, first.start + len(word)), "missing")]
+        return [BadEdition(Span(first.source, first.start, first.start + len(word)), "missing")]
     problems: list[Diagnostic] = []
     if declarations[0] is not editions[0]:
         problems.append(BadEdition(editions[0].span, "late"))
@@ -214,5 +267,10 @@ def _at(problem: Diagnostic) -> int:
 
 
 def _sorted(problems: list[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """In the order of the text, each said once."""
-    return tuple(sorted(dict.fromkeys(problems), key=lambda p: (_at(p), p.code)))
+    """In the order of the text, each said once; the last of too many says that there are more."""
+    once = sorted(dict.fromkeys(problems[: 20 * MAX_PROBLEMS]), key=lambda p: (_at(p), p.code))
+    if len(once) > MAX_PROBLEMS:
+        at = once[MAX_PROBLEMS].marks()[0].span
+        says = f"more than {MAX_PROBLEMS} mistakes: the rest is not told"
+        return (*once[:MAX_PROBLEMS], Unexpected(at, says))
+    return tuple(once)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import NamedTuple
 
 from fusec.lang.codes.fuse001_unclosed import Unclosed
@@ -11,6 +12,9 @@ from fusec.lang.codes.fuse003_column import NotAtColumn0
 from fusec.lang.diagnostics import Diagnostic, Edit, Fix, Mark, closest
 from fusec.lang.lexer import DECLARATIONS, ENDS_VALUE, KINDS, Token
 from fusec.lang.source import Source, Span
+
+MAX_DEPTH = 100
+"""How deep brackets and expressions may nest: later stages walk trees by recursion."""
 
 CLOSERS = {"(": ")", "[": "]", "{": "}"}
 _HEADS = frozenset(
@@ -123,6 +127,9 @@ def balance(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Diag
     A missing closer goes before the next slot when that begins a line outside the bracket by its
     indentation or its kind, else before the closer or the end that shows it missing.
     """
+    if deep := _too_many_open(tokens):
+        says = f"this nests deeper than {MAX_DEPTH} levels"
+        return [], [Unexpected(Span(source, deep.start, deep.end), says)]
     partner = _partners(source, tokens)
     brackets = sum(token.kind in CLOSERS or token.kind in CLOSERS.values() for token in tokens)
     if len(partner) == brackets and all(
@@ -138,7 +145,7 @@ def balance(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Diag
         closer = CLOSERS[opener.kind]
         last = mended[-1].end
         place, text = _place(source, opener, last)
-        following, note = _following(source, tokens, at)
+        following, note = _following(source, tokens, opener, at)
         span = Span(source, opener.start, opener.end)
         problems.append(Unclosed(span, following, note, place, text))
         mended.append(Token(closer, last, last))
@@ -150,7 +157,7 @@ def balance(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Diag
             open_now.append(i)
         elif token.kind in CLOSERS.values():
             if i not in partner:
-                problems.append(_too_many(source, token))
+                problems.append(_too_many(source, tokens, i))
                 continue
             while open_now and open_now[-1] != partner[i]:
                 close(i)
@@ -162,6 +169,23 @@ def balance(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Diag
     while open_now:
         close(None)
     return mended, problems
+
+
+def _too_many_open(tokens: list[Token]) -> Token | None:
+    """The bracket with which more than `MAX_DEPTH` wait for their closer, or closers for their opener."""
+    waiting: list[str] = []
+    wrong = 0
+    for token in tokens:
+        if token.kind in CLOSERS:
+            waiting.append(CLOSERS[token.kind])
+        elif token.kind in CLOSERS.values():
+            if waiting and waiting[-1] == token.kind:
+                waiting.pop()
+            else:
+                wrong += 1
+        if len(waiting) > MAX_DEPTH or wrong > MAX_DEPTH:
+            return token
+    return None
 
 
 def _partners(source: Source, tokens: list[Token]) -> dict[int, int]:
@@ -180,7 +204,7 @@ def _partners(source: Source, tokens: list[Token]) -> dict[int, int]:
             stack.append(i)
         elif token.kind in CLOSERS.values():
             fitting = [at for at in stack if CLOSERS[tokens[at].kind] == token.kind]
-            outermost = token.kind == "}" and _at_column_0(source, token)
+            outermost = _at_column_0(source, token)
             inner = stack[-1] if stack else None
             too_many = token.kind in surplus and not outermost and fitting[-1:] != [inner]
             if not fitting or (too_many and _closes_later(tokens, stack[-1], i)):
@@ -222,7 +246,8 @@ def _ends_before(source: Source, tokens: list[Token], open_now: list[int], i: in
     opener, token = tokens[open_now[-1]], tokens[i]
     if not _first_on_line(source, tokens[i - 1], token) or _indent(source, token) > _indent(source, opener):
         inside = opener.kind != "{" and len(open_now) > 1 and tokens[open_now[-2]].kind == "{"
-        if not inside or not _first_on_line(source, tokens[i - 1], token):
+        laid_out = _first_on_line(source, opener, tokens[open_now[-1] + 1])
+        if laid_out or not inside or not _first_on_line(source, tokens[i - 1], token):
             return False
     begins_slot = token.kind == "NAME" and i + 1 < len(tokens) and tokens[i + 1].kind == ":"
     return (begins_slot and len(open_now) > 1) or token.kind == "|>"
@@ -239,18 +264,36 @@ def _place(source: Source, opener: Token, last: int) -> tuple[int, str]:
     return (len(source.text) if line_end < 0 else line_end), "\n" + " " * _indent(source, opener) + closer
 
 
-def _following(source: Source, tokens: list[Token], at: int | None) -> tuple[Span | None, str]:
+def _following(source: Source, tokens: list[Token], opener: Token, at: int | None) -> tuple[Span | None, str]:
     if at is None:
-        return None, ""
+        last, first = Span(source, tokens[-1].start, tokens[-1].end), source.position(opener.start).line
+        return (last, "the declaration ends here") if last.position.line > first + 1 else (None, "")
     span = Span(source, tokens[at].start, tokens[at].end)
     note = {"NAME": "this starts the next slot", "|>": "this starts the next stage"}
     return span, note.get(tokens[at].kind, f"`{span.text}` stands where its end was expected")
 
 
-def _too_many(source: Source, token: Token) -> Unexpected:
+def _unopened(source: Source, tokens: list[Token], i: int) -> Mark | None:
+    """Where the opener of closer `i` is looked for, when that begins a line.
+
+    Brackets are laid out so that the line which opens has the indentation of the one which closes.
+    """
+    if i == 0 or not _first_on_line(source, tokens[i - 1], tokens[i]):
+        return None
+    margin = _indent(source, tokens[i])
+    for before, after in pairwise(reversed(tokens[: i + 1])):
+        if _first_on_line(source, after, before) and _indent(source, after) == margin:
+            opener = next(opener for opener, closer in CLOSERS.items() if closer == tokens[i].kind)
+            return Mark(Span(source, after.start, after.end), f"no `{opener}` after this")
+    return None
+
+
+def _too_many(source: Source, tokens: list[Token], i: int) -> Unexpected:
+    token = tokens[i]
+    other = _unopened(source, tokens, i)
     span = Span(source, token.start, token.end)
     fix = Fix(f"remove `{span.text}`", (Edit(span, ""),), "maybe")
-    return Unexpected(span, f"`{span.text}` closes nothing", fix=fix)
+    return Unexpected(span, f"`{span.text}` closes nothing", other=other, fix=fix)
 
 
 def _other_closer(source: Source, opener: Token, token: Token) -> Unexpected:

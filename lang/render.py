@@ -20,6 +20,7 @@ Paint: TypeAlias = Callable[[Role, str], str]
 
 _GRADE_COLUMN = 71
 _TAB = "    "
+_LONG_LINE = 1000
 
 
 def in_order(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
@@ -97,10 +98,36 @@ def _excerpt(source: Source, marks: list[Mark], primary: Mark, width: int, paint
     lines: list[str] = []
     for number in numbers:
         text = source.line(number)
+        if len(text) > _LONG_LINE:
+            lines += _window(
+                text, [mark for mark in marks if mark.span.position.line == number], primary, width, paint
+            )
+            continue
         lines.append(paint("gutter", f"{number:>{width}} |") + f" {_shown(text)}".rstrip())
         for mark in (mark for mark in marks if mark.span.position.line == number):
             drawn = _underline(text, mark, mark is primary, paint)
             lines.append(paint("gutter", " " * (width + 1) + "|") + " " + drawn)
+    return lines
+
+
+def _window(text: str, marks: list[Mark], primary: Mark, width: int, paint: Paint) -> list[str]:
+    """The neighbourhood of each mark in a line that no screen holds."""
+    lines: list[str] = []
+    for mark in marks:
+        at = mark.span.position.column - 1
+        start = max(0, at - 40)
+        part = text[start : at + 40]
+        near = "…" * (start > 0) + part + "…" * (at + 40 < len(text))
+        size = min(mark.span.end - mark.span.start, len(part) - (at - start))
+        drawn = ("^" if mark is primary else "-") * max(1, _columns(text[at : at + size]))
+        note = f" {mark.note}" if mark.note else ""
+        margin = " " * (_columns(text[start:at]) + (start > 0))
+        lines.append(paint("gutter", f"{mark.span.position.line:>{width}} |") + f" {_shown(near)}".rstrip())
+        lines.append(
+            paint("gutter", " " * (width + 1) + "|")
+            + f" {margin}"
+            + paint("primary" if mark is primary else "secondary", drawn + note)
+        )
     return lines
 
 

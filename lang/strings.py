@@ -13,6 +13,11 @@ from fusec.lang.tree import Expr, Text
 # Parses source.text[start:end] as one expression.
 ReadExpr = Callable[[int, int], tuple[Expr | None, tuple[Diagnostic, ...]]]
 
+# A string with this many mistakes is not read further, nor one with more interpolations.
+_MAX_PROBLEMS = 10
+_MAX_PARTS = 1000
+_QUOTE_OR_BRACE = re.compile(r"[\"'{}]")
+
 _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "'": "'", "\\": "\\"}
 _SHOWN = str.maketrans(
     {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\", "{": "{{", "}": "}}"}
@@ -107,13 +112,14 @@ class _Reader:
         return "".join(self.literal)
 
     def parts(self) -> tuple[str | Expr, ...]:
-        while self.at < self.last:
+        while self.at < self.last and len(self.problems) < _MAX_PROBLEMS:
             special = _SPECIAL.search(self.text, self.at, self.last)
             stop = special.start() if special else self.last
             self.literal.append(self.text[self.at : stop])
             self.at = stop
             if special:
                 self._special(special[0])
+        self.literal.append(self.text[self.at : self.last])
         self._flush()
         return tuple(self.found)
 
@@ -173,6 +179,10 @@ class _Reader:
             self.at += 1
             return
         self.at = stop + 1
+        if len(self.found) > 2 * _MAX_PARTS:
+            self._bad(start, stop + 1, f"a string has at most {_MAX_PARTS} interpolations")
+            self.at = self.last
+            return
         if not self.text[start + 1 : stop].strip():
             says = "nothing stands between these braces"
             self._bad(start, stop + 1, says, "{{}}", "a brace itself is `{{`")
@@ -190,8 +200,8 @@ class _Reader:
     def _closing(self, at: int) -> int | None:
         """The offset of the `}` that ends an interpolation whose inside begins at `at`."""
         depth = 1
-        while at < self.last:
-            char = self.text[at]
+        while found := _QUOTE_OR_BRACE.search(self.text, at, self.last):
+            at, char = found.start(), found[0]
             if char in "\"'":
                 closing = self.text.find(char, at + 1, self.last)
                 at = closing if closing >= 0 else at

@@ -59,6 +59,10 @@ def _units() -> dict[str, Unit]:
 
 
 UNITS = _units()
+DISTINCT: frozenset[Dimension] = frozenset(("Count", "Rate", "Money", "Price"))
+"""Dimensions whose kinds do not convert: rows and tokens, USD and EUR."""
+
+_MOST_DIGITS = 400
 MULTIPLIERS = {"k": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 
 _SPELLED_OUT = {
@@ -88,12 +92,17 @@ def parse_number(text: str) -> int | float:
     factor = MULTIPLIERS.get(digits[-1], 1)
     if factor > 1:
         digits = digits[:-1]
-    if isinf(float(digits)):
+    near = float(digits)
+    if isinf(near):
         return inf
+    if len(digits) > _MOST_DIGITS:  # an exact value would be long, and no more use
+        return near * factor
     if digits.isdecimal():
         return int(digits) * factor
     if factor == 1:
-        return float(digits)
+        return near
+    if near == 0:  # or too near to tell: 1e-999999999 as a fraction fills the memory
+        return 0
     exact = Fraction(digits) * factor
     return int(exact) if exact.denominator == 1 else float(exact)
 

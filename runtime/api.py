@@ -51,6 +51,7 @@ class Plan:
         *,
         store: PathLike | None = None,
         threads: int | None = None,
+        device: str = "cpu",
         gate: bool = True,
         publish: bool = True,
     ) -> Manifest:
@@ -64,7 +65,7 @@ class Plan:
         from fusec.runtime.preparing import prepare
         from fusec.runtime.store import Store
 
-        options = Options(gate=gate, publish=publish)
+        options = Options(device=device, gate=gate, publish=publish)
         if threads is not None:
             options = replace(options, threads=threads)
         opened = Store(self._store(store))

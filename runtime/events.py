@@ -73,11 +73,11 @@ class TaskFailed(Event, frozen=True):
 
 
 class CheckDone(Event, frozen=True):
-    """`value` is what the condition was decided on; None when it is a yes or no of its own."""
+    """`values` are the scores that the condition was decided on."""
 
     name: str
     passed: bool
-    value: float | None = None
+    values: dict[str, float] = {}
 
 
 class OutputPublished(Event, frozen=True):
@@ -116,25 +116,27 @@ _decoder = msgspec.json.Decoder(AnyEvent)
 class EventLog:
     """Appends events to a file as JSON lines, and hands each to the listeners in turn.
 
-    Safe to call from any thread; listeners see the events in the order of the file.
+    Safe to call from any thread; listeners see the events in the order of the file. Raises `RunError` when
+    the file cannot be written.
     """
 
     def __init__(self, path: Path, listeners: Iterable[Listener] = ()) -> None:
-        self._listeners = tuple(listeners)
+        self._path, self._listeners = path, tuple(listeners)
         self._lock = threading.Lock()
-        self._file = open(path, "ab")  # noqa: SIM115  (lives as long as the log)
+        self._file = open(path, "ab", buffering=0)  # noqa: SIM115  (lives as long as the log)
         _drop_torn_line(path)
 
     def __call__(self, event: AnyEvent) -> None:
         with self._lock:
-            self._file.write(msgspec.json.encode(event) + b"\n")
-            self._file.flush()
+            try:
+                self._file.write(msgspec.json.encode(event) + b"\n")
+            except OSError as error:
+                raise RunError(f"{self._path} cannot be written: {error.strerror}") from error
             for listener in self._listeners:
                 listener(event)
 
     def close(self) -> None:
         """Makes the file durable."""
-        self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
 

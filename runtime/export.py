@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ def export_data(stream: Path, to: Path) -> None:
     """Writes the Arrow IPC stream `stream` as the new file `to`, in the format its suffix names.
 
     The bytes depend on the rows and the pyarrow version, not on how the stream was cut into batches. The
-    stream is mapped, not loaded. JSON lines write bytes as base64, times as ISO 8601 and NaN as null.
+    stream is mapped, and at most 65536 rows of it are copied at a time. JSON lines write bytes as base64,
+    times as ISO 8601 and NaN as null.
     Raises `RunError` for a damaged stream, and for columns that the format has no place for.
     """
     import pyarrow as pa
@@ -30,19 +32,23 @@ def export_data(stream: Path, to: Path) -> None:
 
     try:
         with pa.memory_map(str(stream)) as source, pa.ipc.open_stream(source) as reader:
-            table = _one_chunk_per_column(reader.read_all())
+            table = reader.read_all()
     except (pa.ArrowInvalid, OSError) as error:
         raise RunError(f"{stream} is not a complete Arrow stream: {error}") from error
     try:
         match to.suffix:
             case ".parquet":
-                pa.parquet.write_table(table, to, row_group_size=_ROW_GROUP)
+                with pa.parquet.ParquetWriter(to, table.schema) as writer:
+                    for rows in _row_groups(table):
+                        writer.write_table(rows, row_group_size=_ROW_GROUP)
             case ".jsonl":
                 with open(to, "wb") as file:
                     for batch in table.to_batches(max_chunksize=_ROWS_AT_ONCE):
                         file.writelines(msgspec.json.encode(row) + b"\n" for row in batch.to_pylist())
             case ".csv":
-                pa.csv.write_csv(table, to)
+                with pa.csv.CSVWriter(to, table.schema) as writer:
+                    for rows in _row_groups(table):
+                        writer.write_table(rows)
     except (pa.ArrowException, TypeError) as error:
         columns = ", ".join(f"{column.name}: {column.type}" for column in table.schema)
         raise RunError(
@@ -51,6 +57,7 @@ def export_data(stream: Path, to: Path) -> None:
         ) from error
 
 
-def _one_chunk_per_column(table: pa.Table) -> pa.Table:
-    """Columns that already are one chunk stay mapped; only a cut stream costs memory."""
-    return table if all(column.num_chunks <= 1 for column in table.columns) else table.combine_chunks()
+def _row_groups(table: pa.Table) -> Iterator[pa.Table]:
+    """Rows in groups of one size, each of one chunk: what is written then knows nothing of batches."""
+    for start in range(0, table.num_rows, _ROW_GROUP):
+        yield table.slice(start, _ROW_GROUP).combine_chunks()

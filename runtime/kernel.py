@@ -7,7 +7,7 @@ folder is published, identities, retries) belongs to the executor.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -69,7 +69,6 @@ class Context:
     seed: int | None = None
     threads: int = 1
     device: str = "cpu"
-    cancelled: Callable[[], bool] = lambda: False
 
 
 class RunError(Exception):

@@ -19,6 +19,7 @@ from fusec.runtime.kernel import Kind, RunError
 
 FORMAT = 1
 Grade = Literal["exact", "seeded", "external"]
+Gate = Literal["open", "closed", "ignored"]
 _LIBRARIES = (
     "torch",
     "transformers",
@@ -39,7 +40,8 @@ class NodeRecord(Struct, frozen=True, kw_only=True):
     root       content digest of the result folder, `files` are its files
     estimate   resource -> amount, or [low, likely, high]; bytes, seconds, FLOPs, tokens
     actual     resource -> amount: bytes_read, bytes_written, expert_bytes, tokens, flops, seconds,
-               peak_memory, retries; empty when reused
+               peak_memory (of the whole process while the step ran, resident bytes; only where the system
+               tells), retries; empty when reused
     """
 
     name: str
@@ -95,8 +97,11 @@ class Environment(Struct, frozen=True, kw_only=True):
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """One run. Digests of spec, lock and plan are sha256 in hex; `write_manifest` fills `semantic_digest`.
+    """One run. Digests are sha256 in hex; `write_manifest` fills `semantic_digest`.
 
+    spec_digest   of the text of the spec that was planned
+    lock_digest   of a lock that holds exactly the pins of the plan's sources
+    plan_digest   the id of the plan: what the spec asks for, whatever its layout
     gate    open: all checks passed; closed: one failed, nothing was published; ignored: published anyway
     """
 
@@ -111,7 +116,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     checks: tuple[CheckRecord, ...]
     outputs: tuple[OutputRecord, ...]
     grade: Grade
-    gate: Literal["open", "closed", "ignored"]
+    gate: Gate
     started: float
     seconds: float
     environment: Environment

@@ -34,6 +34,7 @@ from fusec.runtime.durable import (
 )
 from fusec.runtime.export import SUFFIXES, export_data
 from fusec.runtime.kernel import Artifact, RunError
+from fusec.runtime.trouble import refusals_are_clear
 
 MARKER = ".fusec.json"
 _HARMLESS = (MARKER, ".DS_Store")
@@ -84,14 +85,12 @@ def publish_output(
     form = _form(artifact, to)
     row = catalog.object(artifact.id)
     source = row.digest if row else folder_digest(artifact.path)
-    try:
+    with refusals_are_clear(f"the output {to} cannot be written"):
         make_folder(to.parent)
         with full_disk_is_clear(to, source.size), _workplace(to) as work:
             if form == "folder":
                 return _publish_folder(artifact, source, to, work, dict(lineage), catalog, finish)
             return _publish_file(artifact, source, to, work, form, catalog)
-    except OSError as error:
-        raise RunError(f"the output {to} cannot be written: {error}") from error
 
 
 def output_root(to: Path) -> str | None:
@@ -101,10 +100,15 @@ def output_root(to: Path) -> str | None:
     return file_digest(to) if to.exists() else None
 
 
+def require_form(kind: str, to: Path) -> None:
+    """Raises `RunError` when a result of this kind cannot go to a place of this name."""
+    if kind == "report" and to.suffix != ".json":
+        raise RunError(f"the report cannot go to {to}: a report is one .json file")
+
+
 def _form(artifact: Artifact, to: Path) -> str:
+    require_form(artifact.kind, to)
     if artifact.kind == "report":
-        if to.suffix != ".json":
-            raise RunError(f"the report cannot go to {to}: a report is one .json file")
         return ".json"
     return to.suffix if artifact.kind == "data" and to.suffix in SUFFIXES else "folder"
 

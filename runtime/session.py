@@ -138,6 +138,7 @@ class Session:
         from fusec.compiler.ir import Ref
         from fusec.compiler.lower import lower
         from fusec.compiler.plan import make_plan
+        from fusec.runtime.digest import bytes_digest
 
         refs: list[Ref] = []
         for name in only:
@@ -147,7 +148,14 @@ class Session:
                 raise RunError(f"nothing in {self.spec} is called `{name}`", hint=f"there are {known}")
             refs.extend(Ref(match) for match in matches)
         graph = lower(checked.typed, refs)
-        return make_plan(checked.typed, graph, spec=self.spec.name, stored=stored, without=without)
+        return make_plan(
+            checked.typed,
+            graph,
+            spec=self.spec.name,
+            spec_digest=bytes_digest(checked.source.text.encode()),
+            stored=stored,
+            without=without,
+        )
 
 
 class _All:

@@ -39,6 +39,7 @@ from fusec.runtime.durable import (
     write_file,
 )
 from fusec.runtime.kernel import Artifact, Kind, RunError
+from fusec.runtime.trouble import refusals_are_clear
 
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
@@ -60,14 +61,15 @@ class Store:
     def __init__(self, root: Path) -> None:
         """Opens the store at `root`, makes it if it is new, and recovers what a crash left.
 
-        Raises `RunError` when the catalog is damaged or newer than this fusec.
+        Raises `RunError` when it cannot be written, or when the catalog is damaged or newer than this fusec.
         """
         self.root = root
-        for folder in ("staging", "refs", "runs", *(f"objects/{kind}" for kind in _KINDS)):
-            make_folder(root / folder)
-        with file_lock(root / "open.lock"):
-            self.catalog = Catalog(root / "catalog.db")
-            self.recovery = self._recover()
+        with refusals_are_clear(f"the store {root} cannot be opened"):
+            for folder in ("staging", "refs", "runs", *(f"objects/{kind}" for kind in _KINDS)):
+                make_folder(root / folder)
+            with file_lock(root / "open.lock"):
+                self.catalog = Catalog(root / "catalog.db")
+                self.recovery = self._recover()
 
     def close(self) -> None:
         self.catalog.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from fusec.runtime.destinations import destination
 from fusec.runtime.digest import folder_digest
 from fusec.runtime.manifest import NodeRecord, OutputRecord, load_manifest
 from fusec.runtime.publish import output_root
@@ -33,7 +34,7 @@ def verify_run(manifest: Path, base: Path | None = None) -> Verified:
 
 
 def _output(output: OutputRecord, base: Path) -> list[str]:
-    found = output_root(base / Path(output.to).expanduser())
+    found = output_root(destination(output.to, base))
     if found is None:
         return [f"output {output.to}: missing"]
     return [] if found == output.root else [f"output {output.to}: changed since it was published"]

@@ -28,6 +28,9 @@ CLOSED, FAILED = 3, 4
 @base_option("the folder of the spec or plan")
 @click.option("--no-gate", is_flag=True, help="Publish outputs even where a check fails, and record it.")
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads to compute with.")
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), help="Where to train and score; cpu by default."
+)
 @json_option
 def command(
     what: Path,
@@ -37,6 +40,7 @@ def command(
     base: Path | None,
     no_gate: bool,
     threads: int | None,
+    device: str | None,
     as_json: bool,
 ) -> int:
     """Run a spec: pin its sources, compute what the store lacks, decide the checks, publish the outputs.
@@ -55,6 +59,8 @@ def command(
     options = Options(gate=not no_gate)
     if threads is not None:
         options = replace(options, threads=threads)
+    if device is not None:
+        options = replace(options, device=device)
     if what.suffix != ".fuse":
         if settings or only:
             raise click.UsageError("--set and --only choose what is planned: give them to `fusec plan`")

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from annotated_types import Gt
+from annotated_types import Gt, Le
 
 from fusec.compiler.step import Method
 
-Count = Annotated[int, Gt(0)]
+Layers = Annotated[int, Gt(0), Le(10_000)]
+Width = Annotated[int, Gt(0), Le(1_000_000)]
+Rows = Annotated[int, Gt(0), Le(100_000_000)]
 
 
 class Architecture(Method):
     """A decoder-only transformer. `vocab` is the number of embedding rows, the tokenizer's by default."""
 
-    layers: Count
-    hidden: Count
-    heads: Count
-    kv_heads: Count | None = None
-    intermediate: Count | None = None
-    context: Count | None = None
+    layers: Layers
+    hidden: Width
+    heads: Width
+    kv_heads: Width | None = None
+    intermediate: Width | None = None
+    context: Rows | None = None
     tie_embeddings: bool | None = None
-    vocab: Count | None = None
+    vocab: Rows | None = None
 
 
 class Llama(Architecture, name="llama", family="arch"):

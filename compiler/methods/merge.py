@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from math import ceil
+from typing import Annotated, ClassVar, NamedTuple
 
 from annotated_types import Gt, Le
 
 from fusec.compiler.step import Method
 
 
-class MergeMethod(Method):
-    """Traits that planning asks for.
+class Passes(NamedTuple):
+    """How often the bytes of the base and of each expert are read."""
 
-    `passes` is how often each expert byte is read, `additive` whether the result is a fixed weighted
-    sum of inputs, `weighted` whether experts may carry weights.
+    base: int
+    experts: int
+
+
+class MergeMethod(Method):
+    """What planning asks of a method.
+
+    `weighted` says whether experts may carry weights, `divides` whether the result is divided by their
+    sum, `passes` what is read how often.
     """
 
-    passes: ClassVar[int] = 1
-    additive: ClassVar[bool] = True
     weighted: ClassVar[bool] = True
-    normalizes: ClassVar[bool] = False
+
+    @property
+    def divides(self) -> bool:
+        return False
+
+    def passes(self, experts: int) -> Passes:
+        return Passes(base=1, experts=1)
 
 
 class Average(MergeMethod, name="average", family="merge"):
@@ -27,12 +39,21 @@ class Average(MergeMethod, name="average", family="merge"):
 
     weighted: ClassVar[bool] = False
 
+    def passes(self, experts: int) -> Passes:
+        return Passes(base=0, experts=1)
+
 
 class Linear(MergeMethod, name="linear", family="merge"):
     """The weighted sum of the experts; with `normalize`, divided by the sum of the weights."""
 
     normalize: bool = True
-    normalizes: ClassVar[bool] = True
+
+    @property
+    def divides(self) -> bool:
+        return self.normalize
+
+    def passes(self, experts: int) -> Passes:
+        return Passes(base=0, experts=1)
 
 
 class TaskArithmetic(MergeMethod, name="task_arithmetic", family="merge"):
@@ -40,6 +61,10 @@ class TaskArithmetic(MergeMethod, name="task_arithmetic", family="merge"):
 
     scale: float = 1.0
     normalize: bool = False
+
+    @property
+    def divides(self) -> bool:
+        return self.normalize
 
 
 class Ties(MergeMethod, name="ties", family="merge"):
@@ -51,5 +76,7 @@ class Ties(MergeMethod, name="ties", family="merge"):
     density: Annotated[float, Gt(0), Le(1)]
     scale: float = 1.0
     normalize: bool = True
-    passes: ClassVar[int] = 3
-    additive: ClassVar[bool] = False
+
+    def passes(self, experts: int) -> Passes:
+        # Two passes find the threshold of each delta, for groups of eight experts per scan of the base.
+        return Passes(1, 1) if self.density == 1 else Passes(base=2 * ceil(experts / 8) + 1, experts=3)

@@ -11,6 +11,7 @@ from fusec.compiler.steps.source import model_bytes
 from fusec.lang.codes.fuse101_unknown_name import UnknownName
 from fusec.lang.codes.fuse208_keys_differ import KeysDiffer
 from fusec.lang.codes.fuse209_empty_list import EmptyList
+from fusec.lang.codes.fuse212_out_of_range import OutOfRange
 from fusec.lang.types import ModelType, ReportType, Type, Unknown, score_paths
 
 LOWER_IS_BETTER = ("loss", "perplexity")
@@ -55,14 +56,20 @@ class Best(Step, verb="best", kernel="best", subject="of"):
         types = [item.input.type for item in self.of]
         spaces = {t.space.fingerprint for t in types if isinstance(t, ModelType)}
         first = types[0]
-        if len(spaces) != 1 or not isinstance(first, ModelType):
+        if len(spaces) > 1:
+            got = "models of several weight spaces"
+            allowed = "models of one space, so that what `best` gives is known before the run"
+            site.report(OutOfRange(at=site.at("of"), what="`of`", got=got, allowed=allowed))
+            return Unknown()
+        if not isinstance(first, ModelType):
             return Unknown()
         roots = {t.root or t.identity for t in types if isinstance(t, ModelType)}
         root = roots.pop() if len(roots) == 1 else ""
         return ModelType(first.space, first.dtype, f"%{site.name}", root, first.tokenizer)
 
     def cost(self, result: Type) -> Cost:
-        return Cost(writes=exactly(model_bytes(self.of[0].input.type)))
+        size = exactly(model_bytes(result))
+        return Cost(reads=size, writes=size)
 
 
 def direction(score: str, prefer: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fusec.compiler.cost import Cost
-from fusec.compiler.rowtypes import rows_of, scan, typed
+from fusec.compiler.rowtypes import need_slots, rows_of, scan, typed
 from fusec.compiler.slots import Data, RowOf
 from fusec.compiler.step import Site, Step
 from fusec.lang.types import DataType, Type, Unknown
@@ -24,6 +24,7 @@ class Derive(Step, verb="derive", kernel="data.derive", subject="data"):
         data = rows_of(self.data)
         if data is None:
             return Unknown()
+        need_slots(site, "derive", self.columns)
         columns = dict(data.columns)
         columns.update((name, typed(expr, data.columns)) for name, expr in self.columns)
         return DataType(tuple(columns.items()), data.rows, data.bytes)

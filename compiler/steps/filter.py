@@ -7,6 +7,7 @@ from fusec.compiler.rowtypes import same_columns, scan
 from fusec.compiler.slots import BoolRow, Data
 from fusec.compiler.step import Site, Step
 from fusec.lang.codes.fuse104_missing import Missing
+from fusec.lang.codes.fuse212_out_of_range import OutOfRange
 from fusec.lang.types import Type
 
 
@@ -18,7 +19,10 @@ class Filter(Step, verb="filter", kernel="data.filter", subject="data"):
     drop: BoolRow | None = None
 
     def gives(self, site: Site) -> Type:
-        if (self.keep is None) == (self.drop is None):
+        if self.keep is not None and self.drop is not None:
+            got, one = "both `keep` and `drop`", "one of them"
+            site.report(OutOfRange(at=site.at("drop"), what="a filter", got=got, allowed=one))
+        elif self.keep is None and self.drop is None:
             site.report(Missing(owner="filter", name="keep", at=site.at("keep"), wants="Bool of a row"))
         return same_columns(self.data)
 

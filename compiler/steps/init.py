@@ -7,15 +7,13 @@ from typing import Annotated, Any, Literal
 
 from fusec.compiler.arch import arch_tensors
 from fusec.compiler.cost import Cost, Range, exactly
-from fusec.compiler.facts import TensorFact, space_fingerprint
+from fusec.compiler.facts import DTYPE_BYTES, TensorFact, space_fingerprint
 from fusec.compiler.methods.arch import Architecture
 from fusec.compiler.slots import MethodOf, Tokenizer
 from fusec.compiler.step import Site, Step
 from fusec.compiler.steps.source import model_bytes
 from fusec.lang.codes.fuse212_out_of_range import OutOfRange
 from fusec.lang.types import ModelType, Space, TokenizerType, Type, Unknown
-
-DTYPE_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 
 
 class Init(Step, verb="init", grade="seeded", kernel="init", subject="tokenizer"):
@@ -35,7 +33,12 @@ class Init(Step, verb="init", grade="seeded", kernel="init", subject="tokenizer"
             tensors = arch_tensors(self.arch.name, sizes, tokenizer.vocab)
         except ValueError as error:
             site.report(
-                OutOfRange(at=site.at("arch"), what="`arch`", got=str(error), allowed="sizes that fit")
+                OutOfRange(
+                    at=site.at("arch"),
+                    what=f"the sizes of `{self.arch.name}`",
+                    got=f"these: {error}",
+                    allowed="sizes that fit",
+                )
             )
             return Unknown()
         facts = [TensorFact(name, self.dtype, shape) for name, shape in tensors]

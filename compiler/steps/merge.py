@@ -9,6 +9,7 @@ from annotated_types import Gt
 
 from fusec.compiler.coordinates import check_same_coordinates
 from fusec.compiler.cost import Cost, Range, exactly
+from fusec.compiler.facts import DTYPE_BYTES
 from fusec.compiler.methods.merge import MergeMethod
 from fusec.compiler.slots import Experts, MethodOf, Model, Size, Weighted
 from fusec.compiler.step import Site, Step
@@ -18,8 +19,6 @@ from fusec.lang.codes.fuse212_out_of_range import OutOfRange
 from fusec.lang.codes.fuse302_read_budget_too_small import ReadBudgetTooSmall
 from fusec.lang.types import ModelType, Type, Unknown
 from fusec.lang.units import quantity_text
-
-DTYPE_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 
 
 class Merge(Step, verb="merge", kernel="merge", subject="base"):
@@ -68,7 +67,7 @@ class Merge(Step, verb="merge", kernel="merge", subject="base"):
                 )
             )
         total = sum(1.0 if weight is None else weight for weight in weights)
-        if getattr(self.method, "normalize", False) and self.method.weighted and total == 0:
+        if self.method.divides and total == 0:
             site.report(
                 OutOfRange(
                     at=site.at("experts"),
@@ -91,18 +90,21 @@ class Merge(Step, verb="merge", kernel="merge", subject="base"):
             )
 
     def _expert_bytes(self) -> int:
-        return self.method.passes * sum(model_bytes(expert.input.type) for expert in self.experts)
+        passes = self.method.passes(len(self.experts)).experts
+        return passes * sum(model_bytes(expert.input.type) for expert in self.experts)
 
     def cost(self, result: Type) -> Cost:
-        experts, base, out = self._expert_bytes(), model_bytes(self.base.type), model_bytes(result)
-        # Methods that make several passes over the experts subtract the base in each.
-        reads = exactly(experts + base * self.method.passes)
+        passes = self.method.passes(len(self.experts))
+        experts, base = self._expert_bytes(), passes.base * model_bytes(self.base.type)
         params = result.space.params if isinstance(result, ModelType) else 0
-        work = 4.0 * params * (len(self.experts) + 1) * self.method.passes
+        work = 4.0 * params * (len(self.experts) + 1) * passes.experts
+        # Tensors that `keep` names are copied from the base; how many bytes that is, names alone do not say.
+        kept = float(model_bytes(self.base.type)) if self.keep else 0.0
+        least = 0.0 if self.keep else 1.0
         return Cost(
-            reads=reads,
-            writes=exactly(out),
-            expert_reads=exactly(experts),
+            reads=Range(least * (experts + base), experts + base, experts + base + kept),
+            writes=exactly(model_bytes(result)),
+            expert_reads=Range(least * experts, experts, experts),
             flops=Range(work, work * 2, work * 4),
             memory=Range(64e6, 192e6, 512e6),
         )
@@ -111,4 +113,8 @@ class Merge(Step, verb="merge", kernel="merge", subject="base"):
         def rank(expert: Weighted) -> tuple[str, str, float]:
             return ids[expert.input.ref.node], expert.input.ref.key, expert.weight or 0.0
 
-        return self.model_copy(update={"experts": tuple(sorted(self.experts, key=rank))})
+        experts = tuple(sorted(self.experts, key=rank))
+        if all(expert.weight in (None, 1.0) for expert in experts):
+            experts = tuple(Weighted(expert.input, None) for expert in experts)
+        keep = tuple(sorted(set(self.keep)))
+        return self.model_copy(update={"experts": experts, "keep": keep})

@@ -54,8 +54,27 @@ class Mix(Step, verb="mix", kernel="data.mix", subject="parts"):
                 )
             )
             return Unknown()
+        have = sum(data.rows for data in known) if all(data.rows >= 0 for data in known) else -1
+        self._check_rows(site, known, have)
         size = sum(data.bytes for data in known) if all(data.bytes >= 0 for data in known) else -1
-        return DataType(columns, self.rows if self.rows is not None else -1, size)
+        if self.rows is not None and size > 0 and have > 0:
+            size = int(size * min(1.0, self.rows / have))
+        rows = self.rows if self.rows is not None else have if not shares else -1
+        return DataType(columns, rows, size)
+
+    def _check_rows(self, site: Site, parts: list[DataType], have: int) -> None:
+        """Report more rows than the parts hold, as far as their sizes are known."""
+        if self.rows is None:
+            return
+        most = [
+            int(data.rows / part.weight)
+            for part, data in zip(self.parts, parts, strict=True)
+            if part.weight and data.rows >= 0
+        ]
+        limit = min(most) if most else have
+        if 0 <= limit < self.rows:
+            allowed = f"at most {limit} rows"
+            site.report(OutOfRange(at=site.at("rows"), what="rows", got=str(self.rows), allowed=allowed))
 
     def cost(self, result: Type) -> Cost:
         return total(scan(part.input) for part in self.parts)

@@ -21,7 +21,10 @@ class Sample(Step, verb="sample", kernel="data.sample", subject="data"):
 
     def gives(self, site: Site) -> Type:
         data = rows_of(self.data)
-        if (self.rows is None) == (self.share is None):
+        if self.rows is not None and self.share is not None:
+            got, one = "both `rows` and `share`", "one of them"
+            site.report(OutOfRange(at=site.at("share"), what="the size", got=got, allowed=one))
+        elif self.rows is None and self.share is None:
             site.report(Missing(owner="sample", name="rows", at=site.at("rows"), wants="rows, or a share"))
         known = data.rows if data else -1
         if self.rows is not None and 0 <= known < self.rows:

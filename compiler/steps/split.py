@@ -26,7 +26,15 @@ class Split(Step, verb="split", kernel="data.split", subject="data"):
         if not self.shares or total > 1 + 1e-9 or any(share <= 0 for _, share in self.shares):
             at = site.at(self.shares[0][0]) if self.shares else site.at("shares")
             allowed = "named shares above 0% that add up to at most 100%"
-            site.report(OutOfRange(at=at, what="the sum of shares", got=f"{total:.6g}", allowed=allowed))
+            site.report(
+                OutOfRange(at=at, what="the sum of shares", got=f"{total * 100:.6g}%", allowed=allowed)
+            )
+            return Unknown()
+        names = [name for name, _ in self.parts()]
+        if names.count("train") > 1:
+            allowed = "left out, as `train` takes what the others leave; or shares that add up to 100%"
+            got = f"{dict(self.shares)['train'] * 100:.6g}%"
+            site.report(OutOfRange(at=site.at("train"), what="train", got=got, allowed=allowed))
             return Unknown()
         if data is None:
             return Unknown()

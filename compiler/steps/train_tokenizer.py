@@ -11,6 +11,7 @@ from fusec.compiler.rowtypes import rows_of
 from fusec.compiler.slots import ColumnPath, DataMap
 from fusec.compiler.step import Site, Step
 from fusec.compiler.texts import need_columns
+from fusec.lang.codes.fuse209_empty_list import EmptyList
 from fusec.lang.types import TokenizerType, Type
 
 
@@ -25,6 +26,8 @@ class TrainTokenizer(Step, verb="train_tokenizer", kernel="train_tokenizer", sub
     column: ColumnPath = "text"
 
     def gives(self, site: Site) -> Type:
+        if not self.data:
+            site.report(EmptyList(at=site.at("data"), slot="data", verb="train_tokenizer"))
         for index, part in enumerate(self.data):
             need_columns(
                 site, part.input, ((self.column,),), "data", index, "a tokenizer is learned from text"

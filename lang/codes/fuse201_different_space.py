@@ -77,11 +77,11 @@ class DifferentSpace(Diagnostic, code="FUSE201"):
         return "merging adds weights tensor by tensor, so names, shapes and ancestor must agree"
 
     def fixes(self) -> tuple[Fix, ...]:
-        other, base = self.other, self.base
-        snippet = (
-            f"model {other}_q = distill {{ student: {base}, teacher: {other}, data: {other}_prompts, ... }}"
+        return (
+            Fix(
+                f"merge models that were trained from `{self.base}`, or start from the base of `{self.other}`"
+            ),
         )
-        return (Fix(f"carry the skill over by outputs instead of weights:\n  {snippet}"),)
 
     def see(self) -> str:
         return "fusec explain FUSE201"

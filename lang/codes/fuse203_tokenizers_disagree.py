@@ -72,6 +72,6 @@ class TokenizersDisagree(Diagnostic, code="FUSE203"):
         return (
             Fix(
                 f"`{self.other}` only adds {tokens}: "
-                f"move it onto the tokenizer of `{self.base}` first, with `transplant_tokenizer`"
+                f"use an expert trained without them, with the tokenizer of `{self.base}`"
             ),
         )

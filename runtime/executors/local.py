@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import importlib
 import os
-import resource
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from fusec.compiler.identity import graph_ids
 from fusec.compiler.ir import Check, Graph, Keep, Node, Output, Ref
@@ -22,7 +22,7 @@ from fusec.compiler.passes.reuse import missing
 from fusec.compiler.plan import Plan, PlannedSource, Task, encode_plan
 from fusec.compiler.step import find_verb
 from fusec.runtime.checks import decide
-from fusec.runtime.digest import bytes_digest
+from fusec.runtime.destinations import destinations
 from fusec.runtime.events import (
     CheckDone,
     EventLog,
@@ -39,17 +39,21 @@ from fusec.runtime.kernel import Artifact, Context, Kind, Meter, RunError
 from fusec.runtime.lineage import card_writer
 from fusec.runtime.manifest import (
     CheckRecord,
+    Gate,
     Manifest,
     NodeRecord,
     OutputRecord,
-    SourceRecord,
     describe_environment,
     write_manifest,
 )
+from fusec.runtime.memory import PeakMemory
 from fusec.runtime.publish import publish_output
+from fusec.runtime.record import manifest_of, node_record
+from fusec.runtime.runs import MANIFEST
 from fusec.runtime.sources import open_data, open_model, open_tokenizer
 from fusec.runtime.store import Store
-from fusec.runtime.values import kernel_values, plain_slots
+from fusec.runtime.trouble import refusals_are_clear
+from fusec.runtime.values import kernel_values
 
 
 @dataclass(frozen=True)
@@ -75,9 +79,25 @@ class Ran:
 def run_plan(plan: Plan, store: Store, base: Path, options: Options | None = None) -> Ran:
     """Carry out `plan`; relative paths in it start at `base`, the folder of the spec.
 
-    Raises `RunError` when a task fails; results finished before stay in the store.
+    Raises `RunError` when an output has no good place or a task fails; results finished before stay in the
+    store.
     """
-    return _Run(plan, store, base, options or Options()).carry_out()
+    options = options or Options()
+    require_device(options.device)
+    with refusals_are_clear(f"the run of {plan.spec} stopped"):
+        return _Run(plan, store, base, options).carry_out()
+
+
+def require_device(device: str) -> None:
+    """Raises `RunError` when this machine has no such device; "cpu" is everywhere."""
+    if device == "cpu":
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        raise RunError(
+            f"FUSE503: there is no {device} device on this machine", hint="run with `--device cpu`"
+        )
 
 
 class _Run:
@@ -91,6 +111,7 @@ class _Run:
         self.sources: Mapping[str, PlannedSource] = {source.name: source for source in plan.sources}
         self.artifacts: dict[str, Artifact] = {}
         self.records: dict[str, NodeRecord] = {}
+        self.places = destinations(self.graph, base, store.root) if options.publish else {}
         self.id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
     def carry_out(self) -> Ran:
@@ -109,27 +130,51 @@ class _Run:
                 except BaseException as error:
                     self._say_end(error, time.monotonic() - begin)
                     raise
-                seconds = time.monotonic() - begin
-                manifest = self._manifest(checks, outputs, closed, started, seconds)
-                path = folder / "manifest.json"
-                manifest = write_manifest(path, manifest)
-                shut = closed and self.options.gate
-                self.log(
-                    RunFinished(
-                        run=self.id,
-                        state="closed" if shut else "done",
-                        seconds=seconds,
-                        manifest=os.path.relpath(path, self.base),
-                    )
-                )
-            self.store.catalog.finish_run(self.id, "closed" if shut else "done", seconds, str(path))
-        return Ran(manifest, path, shut)
+                gate: Gate = "open" if not closed else "closed" if self.options.gate else "ignored"
+                ran = self._write_down(folder, checks, outputs, gate, started, time.monotonic() - begin)
+            state: Literal["done", "closed"] = "closed" if ran.closed else "done"
+            place = ran.path.relative_to(self.store.root).as_posix()
+            self.store.catalog.finish_run(self.id, state, ran.manifest.seconds, place)
+        return ran
+
+    def _write_down(
+        self,
+        folder: Path,
+        checks: tuple[CheckRecord, ...],
+        outputs: tuple[OutputRecord, ...],
+        gate: Gate,
+        started: float,
+        seconds: float,
+    ) -> Ran:
+        """The manifest, written when all that it names is there, and the last event."""
+        manifest = manifest_of(
+            self.plan,
+            run=self.id,
+            nodes=self.records.values(),
+            checks=checks,
+            outputs=outputs,
+            gate=gate,
+            started=started,
+            seconds=seconds,
+            environment=describe_environment(self.options.device, self.options.threads),
+        )
+        path = folder / MANIFEST
+        ran = Ran(write_manifest(path, manifest), path, closed=gate == "closed")
+        self.log(
+            RunFinished(
+                run=self.id,
+                state="closed" if ran.closed else "done",
+                seconds=seconds,
+                manifest=os.path.relpath(path, self.base),
+            )
+        )
+        return ran
 
     def _say_end(self, error: BaseException, seconds: float) -> None:
-        if isinstance(error, Exception):
-            self.log(RunFinished(run=self.id, state="failed", seconds=seconds))
-        else:
-            self.log(RunFinished(run=self.id, state="interrupted", seconds=seconds))
+        with suppress(RunError):  # on a full disk there is no place for the last word either
+            state: Literal["failed", "interrupted"]
+            state = "failed" if isinstance(error, Exception) else "interrupted"
+            self.log(RunFinished(run=self.id, state=state, seconds=seconds))
 
     # --- tasks ------------------------------------------------------------------
 
@@ -163,10 +208,13 @@ class _Run:
         self.records[node.name] = self._record(node, artifact, "reused", {})
 
     def _compute(self, node: Node) -> None:
-        id, begin, meter = self.ids[node.name], time.monotonic(), Meter()
+        id, begin, meter, memory = self.ids[node.name], time.monotonic(), Meter(), PeakMemory()
         self.log(TaskStarted(task=node.name, verb=node.verb, id=id))
         try:
-            with self.store.stage(id, lambda pid: self.log(TaskWaiting(task=node.name, pid=pid))) as out:
+            with (
+                refusals_are_clear(f"`{node.name}` failed"),
+                self.store.stage(id, lambda pid: self.log(TaskWaiting(task=node.name, pid=pid))) as out,
+            ):
                 artifact = self.store.get(id)  # another process may have made it meanwhile
                 state: Literal["computed", "reused"] = "computed" if artifact is None else "reused"
                 if artifact is None:
@@ -179,13 +227,15 @@ class _Run:
         amounts = {key: float(value) for key, value in asdict(meter).items() if value}
         self.artifacts[node.name] = artifact
         self.log(TaskFinished(task=node.name, id=id, state=state, seconds=seconds, meter=amounts))
-        peak = float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
-        actual = {**amounts, "seconds": seconds, "peak_memory": peak} if state == "computed" else {}
+        actual: dict[str, float] = {}
+        if state == "computed":
+            peak = memory.bytes()
+            actual = {**amounts, "seconds": seconds} | ({} if peak is None else {"peak_memory": peak})
         self.records[node.name] = self._record(node, artifact, state, actual)
         if state == "computed":
             task = self.tasks[node.name]
             estimate = {"seconds": task.seconds.likely, "bytes_read": task.cost.reads.likely}
-            self.store.catalog.add_estimate(node.verb, node.name, estimate, actual)
+            self.store.catalog.add_estimate(node.verb, self.options.device, estimate, actual)
 
     def _call(self, node: Node, out: Path, meter: Meter) -> None:
         """Run the kernel of a node into `out`."""
@@ -222,21 +272,27 @@ class _Run:
         records = []
         for goal in self.graph.goals:
             if isinstance(goal, Check):
-                passed, values = decide(goal.condition, lambda ref: self._artifact(ref).path)
+                try:
+                    passed, values = decide(goal.condition, lambda ref: self._artifact(ref).path)
+                except ZeroDivisionError:
+                    raise RunError(
+                        f"the check `{goal.text}` divides by zero, so it has no verdict",
+                        hint="compare without the division: `a / b > c` is `a > c * b` where b is positive",
+                    ) from None
                 name = f"{goal.text}: {goal.message}" if goal.message and not passed else goal.text
-                self.log(CheckDone(name=name, passed=passed))
+                self.log(CheckDone(name=name, passed=passed, values=values))
                 records.append(CheckRecord(name=goal.text, passed=passed, values=values))
         return tuple(records)
 
     def _publish(self) -> tuple[OutputRecord, ...]:
         records = []
         for goal in self.graph.goals:
-            if isinstance(goal, Output) and self.options.publish:
+            if isinstance(goal, Output) and goal in self.places:
                 node = self.graph.nodes[goal.of.node]
                 artifact = self._artifact(goal.of)
                 done = publish_output(
                     artifact,
-                    self.base / Path(goal.to).expanduser(),
+                    self.places[goal],
                     lineage={"node": node.name, "plan": self.plan.id},
                     catalog=self.store.catalog,
                     finish=card_writer(self.graph, node, self._report_of),
@@ -253,64 +309,15 @@ class _Run:
         artifact = self.artifacts.get(name)
         return artifact.path if artifact is not None else None
 
-    # --- the record ---------------------------------------------------------------------------
-
-    def _record(self, node: Node, artifact: Artifact, state: Any, actual: dict[str, float]) -> NodeRecord:
-        task, digest = self.tasks[node.name], self.store.digest(artifact.id)
-        cost = {name: getattr(task.cost, name) for name in task.cost.__struct_fields__}
-        estimate: dict[str, float | tuple[float, float, float]]
-        estimate = {name: (r.low, r.likely, r.high) for name, r in cost.items() if r.high}
-        estimate["seconds"] = (task.seconds.low, task.seconds.likely, task.seconds.high)
-        return NodeRecord(
-            name=node.name,
-            verb=node.verb,
-            revision=node.revision,
-            id=artifact.id,
-            kind=artifact.kind,
-            grade=node.grade,  # type: ignore[arg-type]
-            slots=plain_slots(node, self.ids),
-            inputs=tuple(_input_id(ref, self.ids) for ref in node.inputs),
-            root=digest.root,
-            files=digest.files,
-            state=state,
-            seed=dict(node.slots).get("seed"),
-            estimate=estimate,
-            actual=actual,
-        )
-
-    def _manifest(
+    def _record(
         self,
-        checks: tuple[CheckRecord, ...],
-        outputs: Iterable[OutputRecord],
-        closed: bool,
-        started: float,
-        seconds: float,
-    ) -> Manifest:
-        import fusec
-        from fusec.compiler.lock import encode_lock, make_lock
-
-        lock = make_lock({source.request: source.facts for source in self.plan.sources})
-        gate = "open" if not closed else "closed" if self.options.gate else "ignored"
-        return Manifest(
-            fusec=fusec.__version__,
-            run=self.id,
-            spec_digest=bytes_digest(self.plan.ir.encode()),
-            lock_digest=bytes_digest(encode_lock(lock)),
-            plan_digest=self.plan.id,
-            params=dict(self.plan.params),
-            nodes=tuple(self.records.values()),
-            sources=tuple(
-                SourceRecord(name=source.name, at=source.facts.uri, pin=source.facts.pin)
-                for source in self.plan.sources
-            ),
-            checks=checks,
-            outputs=tuple(outputs),
-            grade=self.plan.grade,  # type: ignore[arg-type]
-            gate=gate,  # type: ignore[arg-type]
-            started=started,
-            seconds=seconds,
-            environment=describe_environment(self.options.device, self.options.threads),
-        )
+        node: Node,
+        artifact: Artifact,
+        state: Literal["computed", "reused"],
+        actual: Mapping[str, float],
+    ) -> NodeRecord:
+        digest = self.store.digest(artifact.id)
+        return node_record(node, self.tasks[node.name], artifact, digest, self.ids, state, actual)
 
 
 def kind_of_node(node: Node) -> Kind:
@@ -319,7 +326,3 @@ def kind_of_node(node: Node) -> Kind:
 
     kind = kind_of(node.type)
     return "data" if kind == "map" else kind  # type: ignore[return-value]
-
-
-def _input_id(ref: Ref, ids: Mapping[str, str]) -> str:
-    return f"{ids[ref.node]}-{ref.key}" if ref.key else ids[ref.node]

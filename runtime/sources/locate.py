@@ -67,7 +67,7 @@ def locate(request: SourceRequest, base: Path, *, download: bool = False) -> Loc
     """
     scheme = _SCHEME.match(request.uri)
     if scheme is None:
-        return _from_path(request, base / Path(request.uri).expanduser())
+        return _from_path(request, base / _at_home(request))
     match scheme[1]:
         case "file":
             parts = urlsplit(request.uri)
@@ -91,6 +91,13 @@ def locate(request: SourceRequest, base: Path, *, download: bool = False) -> Loc
     )
 
 
+def _at_home(request: SourceRequest) -> Path:
+    try:
+        return Path(request.uri).expanduser()
+    except RuntimeError as error:  # a `~` that is nobody's
+        raise Unusable("missing", f"`{request.uri}`: {error}", where=request.uri) from error
+
+
 def _from_path(request: SourceRequest, path: Path) -> Located:
     if path.is_dir():
         return _folder(request, path)
@@ -101,6 +108,20 @@ def _from_path(request: SourceRequest, path: Path) -> Located:
             "unsupported",
             f"`{request.uri}` is a file, a {request.kind} is a folder",
             hint="name the folder that holds `config.json` or `tokenizer.json`",
+            where=path,
+        )
+    if path.is_symlink():
+        raise Unusable(
+            "missing",
+            f"`{request.uri}` is a link to {os.readlink(path)}, which does not exist",
+            hint="mend the link, or name the place itself",
+            where=path,
+        )
+    if path.exists():
+        raise Unusable(
+            "missing",
+            f"`{request.uri}` is neither a file nor a folder",
+            hint="write what it gives to a file first",
             where=path,
         )
     parts = path.parts

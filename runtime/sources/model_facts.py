@@ -46,6 +46,14 @@ class _Config(msgspec.Struct):
 def model_facts(request: SourceRequest, located: Located) -> ModelFacts:
     """Reads headers only; raises `Unusable` where the folder is not a whole model."""
     config = _config(request, located)
+    pickles = [] if _has_weights(located) else sorted(located.root.glob("pytorch_model*.bin"))
+    if pickles:
+        raise Unusable(
+            "missing",
+            f"`{request.uri}` has its weights only as pickle ({pickles[0].name}), which runs code when read",
+            hint="load it where it is trusted and save it with save_pretrained(..., safe_serialization=True)",
+            where=pickles[0],
+        )
     try:
         headers = read_model_headers(located.root)
     except RunError as error:

@@ -24,12 +24,24 @@ SURFACE = {
         "-o",
         "SPEC",
     ],
-    "run": ["--base", "--json", "--no-gate", "--only", "--set", "--store", "--threads", "SPEC|PLAN"],
+    "run": [
+        "--base",
+        "--device",
+        "--json",
+        "--no-gate",
+        "--only",
+        "--set",
+        "--store",
+        "--threads",
+        "SPEC|PLAN",
+    ],
     "runs": ["--json", "--store"],
     "show": ["--json", "--store", "RUN|MANIFEST"],
     "replay": ["--base", "--json", "MANIFEST"],
     "verify": ["--base", "--json", "MANIFEST"],
     "explain": ["CODE|VERB|METHOD"],
+    "lsp": [],
+    "import": ["--output", "-o", "FILE", "TOOL"],
 }
 
 

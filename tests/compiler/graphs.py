@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 
-from fusec.compiler.ir import Call, Check, Goal, Graph, Keep, Node, Output, Pairs, Ref
+from fusec.compiler.ir import Call, Check, Goal, Graph, Keep, Node, Output, Pairs, Ref, map_refs
 from fusec.compiler.rowexpr import OPS, Col, Op
 from fusec.lang.column_types import SCALARS, ColumnType, list_of, row_of
 from fusec.lang.types import DataType, MapType, ModelType, ReportType, Space, TokenizerType, Type, Unknown
@@ -69,38 +70,55 @@ def values(refs: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 constants = values(literals)
 
-
-def conditions(reports: st.SearchStrategy[Ref]) -> st.SearchStrategy[Op]:
-    paths = st.sampled_from(("loss", "average.loss")) | st.text(max_size=4)
-    scores = st.tuples(reports, paths).map(lambda of: Op("field", of)) | numbers
-    compared = st.builds(Op, st.sampled_from(("<", "<=", "==")), st.tuples(scores, scores))
-    return st.recursive(
-        compared,
-        lambda inner: st.builds(Op, st.sampled_from(("and", "or")), st.tuples(inner, inner)),
-        max_leaves=3,
-    )
+# Strategies are dear to build, so these are built once, with numbers where a graph puts names of its nodes.
+somewhere = st.builds(Ref, st.sampled_from("01234567"), keys)
+whole = somewhere.map(lambda ref: Ref(ref.node))
+slot_lists = st.lists(st.tuples(names, values(somewhere)), max_size=4, unique_by=lambda slot: slot[0]).map(
+    tuple
+)
+scores = st.tuples(whole, st.sampled_from(("loss", "average.loss")) | st.text(max_size=4)).map(
+    lambda of: Op("field", of)
+)
+sides = st.tuples(scores | numbers, scores | numbers)
+conditions = st.recursive(
+    st.builds(Op, st.sampled_from(("<", "<=", "==")), sides),
+    lambda inner: st.builds(Op, st.sampled_from(("and", "or")), st.tuples(inner, inner)),
+    max_leaves=3,
+)
+words = st.text(max_size=6)
+nodes = st.builds(
+    Node,
+    name=node_names,
+    verb=st.sampled_from(("merge", "source.data", "judge_2")),
+    revision=st.integers(1, 12),
+    grade=st.sampled_from(("exact", "seeded", "external")),
+    slots=slot_lists,
+    type=types,
+    origin=st.just("a spec.fuse:9:1") | words,
+)
+goals: st.SearchStrategy[Goal] = st.one_of(
+    st.builds(Output, somewhere, words, words),
+    st.builds(Check, conditions, words, words, words),
+    st.builds(Keep, somewhere),
+)
 
 
 @st.composite
 def graphs(draw: st.DrawFn) -> Graph:
     """One to eight nodes that use those before them, and goals of every kind."""
-    nodes: dict[str, Node] = {}
-    for name in draw(st.lists(node_names, min_size=1, max_size=8, unique=True)):
-        refs = st.builds(Ref, st.sampled_from(list(nodes)), keys) if nodes else st.nothing()
-        slots = st.lists(st.tuples(names, values(refs)), max_size=4, unique_by=lambda slot: slot[0])
-        nodes[name] = Node(
-            name=name,
-            verb=draw(st.sampled_from(("merge", "source.data", "judge_2"))),
-            revision=draw(st.integers(1, 12)),
-            grade=draw(st.sampled_from(("exact", "seeded", "external"))),
-            slots=tuple(draw(slots)),
-            type=draw(types),
-            origin=draw(st.just("a spec.fuse:9:1") | st.text(max_size=6)),
-        )
-    made = st.sampled_from(list(nodes))
-    goals: st.SearchStrategy[Goal] = st.one_of(
-        st.builds(Output, st.builds(Ref, made, keys), st.text(max_size=6), st.text(max_size=6)),
-        st.builds(Check, conditions(st.builds(Ref, made)), *[st.text(max_size=6)] * 3),
-        st.builds(Keep, st.builds(Ref, made, keys)),
-    )
-    return Graph(nodes, tuple(draw(st.lists(goals, max_size=3))))
+    made: dict[str, Node] = {}
+
+    def point(ref: Ref) -> Ref | None:
+        """The reference among the nodes made so far; the first node has none to refer to."""
+        above = list(made)
+        return Ref(above[int(ref.node) % len(above)], ref.key) if above else None
+
+    for node in draw(st.lists(nodes, min_size=1, max_size=8, unique_by=lambda node: node.name)):
+        made[node.name] = msgspec.structs.replace(node, slots=map_refs(node.slots, point))
+
+    def served(goal: Goal) -> Goal:
+        if isinstance(goal, Check):
+            return msgspec.structs.replace(goal, condition=map_refs(goal.condition, point))
+        return msgspec.structs.replace(goal, of=point(goal.of))
+
+    return Graph(made, tuple(map(served, draw(st.lists(goals, max_size=3)))))

@@ -21,7 +21,7 @@ def problems_of(spec: str) -> tuple[Diagnostic, ...]:
     """What checking says, and planning where checking is content."""
     typed, problems = check_text(spec)
     if not problems:
-        return over_budget(typed, make_plan(typed, lower(typed), spec="page.fuse"))
+        return over_budget(typed, make_plan(typed, lower(typed), spec="page.fuse", spec_digest=""))
     return problems
 
 

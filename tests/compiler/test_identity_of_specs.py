@@ -51,7 +51,7 @@ model merged = merge {
   method: linear(normalize: false)
   keep: ["*.norm*"]
 }
-model pruned = merge { base: base, experts: [expert["math"], merged, expert["law"]], method: ties(density: density) }
+model pruned = merge { base: base, experts: [expert["law"], merged], method: ties(density: density) }
 
 report before = evaluate { model: base, data: part.test }
 report after = evaluate { model: merged, data: part.test }
@@ -144,7 +144,7 @@ def relaid(text: str, rng: random.Random) -> str:
 
 
 def formatted(text: str, rng: random.Random) -> str:
-    return format_source(text)
+    return format_source(relaid(text, rng))
 
 
 WAYS = (renamed, reordered, relaid, formatted)
@@ -188,6 +188,14 @@ def test_the_order_of_experts_is_free_and_weights_stay_with_them(experts: list[t
     assert merge_of(plain) == merge_of("math, code, law")
     assert merge_of(weighted) == merge_of("math: 0.5, code: 0.3, law: 0.2")
     assert merge_of(weighted) != merge_of("math: 0.3, code: 0.5, law: 0.2")
+
+
+def test_weights_of_one_are_no_weights_and_patterns_have_no_order() -> None:
+    assert merge_of("math: 1, code: 1.0, law: 1") == merge_of("math, code, law")
+    one, other = ('keep: ["*.bias", "*.norm*"]', 'keep: ["*.norm*", "*.bias", "*.bias"]')
+    assert meaning(EVERYTHING.replace('keep: ["*.norm*"]', one)) == meaning(
+        EVERYTHING.replace('keep: ["*.norm*"]', other)
+    )
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,6 @@ def run_merge(tmp_path: Path) -> Callable[..., SimpleNamespace]:
         experts: Sequence[Artifact | tuple[Artifact, float]],
         method: Method,
         threads: int = 1,
-        cancelled: Callable[[], bool] = lambda: False,
         **slots: Any,
     ) -> SimpleNamespace:
         out = tmp_path / f"merged{next(calls)}"
@@ -75,7 +74,6 @@ def run_merge(tmp_path: Path) -> Callable[..., SimpleNamespace]:
             emit=lambda kind, **fields: events.append({"kind": kind, **fields}),
             meter=meter,
             threads=threads,
-            cancelled=cancelled,
         )
         pairs = tuple(e if isinstance(e, tuple) else (e, None) for e in experts)
         given = {"method": method, "keep": (), "dtype": None, "shard_size": None, **slots}

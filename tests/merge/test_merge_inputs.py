@@ -165,10 +165,6 @@ def test_bytes_are_counted_as_they_are_read(merge):
     )
 
 
-def test_a_cancelled_merge_stops(refused):
-    assert refused({"a": A}, {"a": B}, cancelled=lambda: True) == "the merge was cancelled"
-
-
 def test_a_full_disk_is_one_sentence(refused):
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     halves = {"a": torch.zeros(1 << 18).half()}

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from fusec.runtime.kernel import RunError
 from fusec.runtime.session import Session
@@ -163,3 +164,115 @@ except RunError as error:
     assert family_bench.visible() == []
     ran = family_bench.run(merge_spec)
     assert {node.state for node in ran.manifest.nodes} == {"computed"}
+
+
+def test_weights_that_are_only_pickle_are_refused(family_bench, merge_spec) -> None:
+    folder = family_bench.folder / "math"
+    for file in folder.glob("*.safetensors*"):
+        file.unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"\x80\x04N.")
+    (problem,) = Session(family_bench.spec(merge_spec)).check().problems
+    assert "pytorch_model.bin" in problem.marks()[0].note and "pickle" in problem.marks()[0].note
+
+
+def test_a_link_that_leads_nowhere_is_named(bench) -> None:
+    (bench.folder / "rows.jsonl").symlink_to("gone.jsonl")
+    (problem,) = Session(bench.spec(ROWS)).check().problems
+    assert "gone.jsonl" in problem.marks()[0].note
+
+
+TRAIN = """edition 2026
+
+param seed = 1
+model base from "./base"
+data rows from "./rows.jsonl"
+model tuned = finetune { model: base, data: rows, steps: 1, context: 32 }
+
+output tuned to "./out/tuned"
+"""
+ASK, TURN = {"role": "user", "content": "is it?"}, {"role": "assistant", "content": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("messages", "says"),
+    [
+        (
+            [{"role": "user", "content": "hi <|assistant|>"}, TURN],
+            r"turn 1 of row 2 contains `<\|assistant\|>`",
+        ),
+        ([{"role": "user", "content": None}, TURN], "turn 1 of row 2 has no text"),
+        ([TURN], "row 2 begins with its answer"),
+        ([], "row 2 has no turn of role `assistant`"),
+    ],
+)
+def test_a_conversation_that_cannot_be_told_apart_names_its_turn(family_bench, messages, says) -> None:
+    family_bench.rows("rows.jsonl", [{"messages": [ASK, TURN]}, {"messages": messages}])
+    with pytest.raises(RunError, match=says):
+        family_bench.run(TRAIN)
+    assert family_bench.visible() == []
+
+
+def test_messages_that_are_text_are_refused(family_bench) -> None:
+    family_bench.rows("rows.jsonl", [{"messages": "hello"}])
+    with pytest.raises(RunError, match="row 1 has str in column `messages`"):
+        family_bench.run(TRAIN)
+
+
+def test_a_model_without_a_tokenizer_is_named(family_bench) -> None:
+    family_bench.rows("rows.jsonl", [{"text": "one two three"}])
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        (family_bench.folder / "base" / file).unlink()
+    with pytest.raises(RunError, match="base has no tokenizer"):
+        family_bench.run(TRAIN)
+
+
+def test_a_check_that_divides_by_zero_has_no_verdict(bench) -> None:
+    bench.rows("rows.jsonl", [{"text": "one"}] * 3)
+    spec = ROWS + "report profile = describe { data: rows }\ncheck 1 / (profile.rows - 3) > 0\n"
+    with pytest.raises(RunError, match="divides by zero"):
+        bench.run(spec)
+    assert bench.visible() == []
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(5, "Input/output error", "/disk/file"), "/disk/file: input/output error"),
+        (MemoryError(), "more memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "more memory"),
+    ],
+)
+def test_what_the_machine_refuses_inside_a_kernel_names_the_step(bench, monkeypatch, error, says) -> None:
+    from fusec.runtime.events import TaskFailed, read_events
+    from fusec.runtime.kernels import describe
+
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(describe, "run", refuse)
+    bench.rows("rows.jsonl", [{"text": "one"}])
+    spec = ROWS + 'report profile = describe { data: rows }\noutput profile to "./out/p.json"\n'
+    with pytest.raises(RunError, match=says) as caught:
+        bench.run(spec)
+    assert caught.value.what.startswith("`profile` failed")
+    assert bench.visible() == []
+    (log,) = (bench.folder / ".fusec/runs").glob("*/events.jsonl")
+    assert [e.task for e in read_events(log) if isinstance(e, TaskFailed)] == ["profile"]
+
+
+def test_a_store_in_the_place_of_a_file_is_one_message(bench) -> None:
+    bench.rows("rows.jsonl", [{"text": "one"}])
+    (bench.folder / ".fusec").write_text("mine")
+    with pytest.raises(RunError, match=r"the store .* cannot be opened"):
+        bench.run(ROWS)
+    assert (bench.folder / ".fusec").read_text() == "mine"
+
+
+def test_a_device_that_is_not_there(bench) -> None:
+    from fusec.runtime.executors.local import require_device
+
+    require_device("cpu")
+    if torch.cuda.is_available():
+        pytest.skip("this machine has the device")
+    with pytest.raises(RunError, match="no cuda device"):
+        require_device("cuda")

@@ -28,7 +28,7 @@ EVERY = (
     Note(task="base", kind="loss", fields={"loss": 1.5}),
     TaskFinished(task="base", id="n1", state="computed", seconds=1.5, meter={"bytes_read": 5}),
     TaskFailed(task="m", what="no", hint="try"),
-    CheckDone(name="m < base", passed=True, value=0.5),
+    CheckDone(name="m < base", passed=True, values={"m.loss": 0.5}),
     OutputPublished(name="m", to="./models/m", root="abc", state="written"),
     RunFinished(run="r1", state="done", seconds=2.0, manifest="manifest.json"),
 )

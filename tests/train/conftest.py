@@ -54,7 +54,7 @@ def execute(tmp_path_factory):
     """execute("init", inputs, **slots) runs a kernel; its result has `artifact`, `events` and `meter`."""
     kinds = {"train_tokenizer": "tokenizer", "evaluate": "report"}
 
-    def run(kernel, inputs, *, seed=7, threads=1, cancelled=lambda: False, **slots):
+    def run(kernel, inputs, *, seed=7, threads=1, **slots):
         out = tmp_path_factory.mktemp(kernel)
         events, meter = [], Meter()
         ctx = Context(
@@ -63,7 +63,6 @@ def execute(tmp_path_factory):
             meter=meter,
             seed=seed,
             threads=threads,
-            cancelled=cancelled,
         )
         importlib.import_module(f"fusec.runtime.kernels.{kernel}").run(inputs, slots, ctx)
         return SimpleNamespace(
@@ -115,9 +114,9 @@ def model(make_model):
 def finetune(execute):
     """finetune(model, data, steps=3) with the other slots at their defaults."""
 
-    def run(model, data, *, seed=7, cancelled=lambda: False, **slots):
+    def run(model, data, *, seed=7, **slots):
         slots = FINETUNE | slots
-        return execute("finetune", {"model": model, "data": data}, seed=seed, cancelled=cancelled, **slots)
+        return execute("finetune", {"model": model, "data": data}, seed=seed, **slots)
 
     return run
 

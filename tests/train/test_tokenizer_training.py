@@ -59,11 +59,11 @@ def test_cuts_between_rows_and_parts_do_not_matter(execute, data, sentences, tok
     ("columns", "slots", "says"),
     [
         ({"text": [""]}, {}, "holds no text"),
-        ({"text": ["ab", None]}, {}, "row 1 has no value in column `text`"),
+        ({"text": ["ab", None]}, {}, "row 2 has no value in column `text`"),
         ({"text": ["ab"]}, {}, "too small for a vocabulary of 300"),
         ({"text": ["ab"]}, {"vocab": 200}, "vocab is 200"),
         ({"body": ["ab"]}, {}, "no column `text`"),
-        ({"text": [1, 2]}, {}, "row 0 has int in column `text`"),
+        ({"text": [1, 2]}, {}, "row 1 has int in column `text`"),
     ],
 )
 def test_data_that_cannot_work_is_one_sentence(execute, data, columns, slots, says):

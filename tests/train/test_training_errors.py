@@ -41,13 +41,13 @@ def change(model, edit):
     ("columns", "says"),
     [
         ({"body": ["a"]}, "neither `messages`, nor `prompt` and `response`, nor `text`"),
-        ({"text": ["a river", None]}, "row 1 has no value in column `text`"),
+        ({"text": ["a river", None]}, "row 2 has no value in column `text`"),
         (
             {"prompt": ["a", "b", "c"], "response": ["x", "y", None]},
-            "row 2 has no value in column `response`",
+            "row 3 has no value in column `response`",
         ),
-        ({"prompt": ["a"], "response": [3]}, "row 0 has int in column `response`"),
-        ({"messages": [[{"role": "user", "content": "hi"}]]}, "row 0 has no turn of role `assistant`"),
+        ({"prompt": ["a"], "response": [3]}, "row 1 has int in column `response`"),
+        ({"messages": [[{"role": "user", "content": "hi"}]]}, "row 1 has no turn of role `assistant`"),
         ({"text": []}, "no text to learn from or to score|has NoneType|null"),
     ],
 )
@@ -58,7 +58,7 @@ def test_rows(attempt, model, data, columns, says):
 
 def test_a_prompt_that_fills_the_context(finetune, model, data):
     rows = data(prompt=["short", "river " * 40], response=["yes", "no"])
-    with pytest.raises(RunError, match="row 1 has no token of a response within its first 16 tokens"):
+    with pytest.raises(RunError, match="row 2 has no token of a response within its first 16 tokens"):
         finetune(model, rows, steps=1, context=16)
 
 
@@ -116,3 +116,14 @@ def test_finite_weights_whose_logits_overflow(execute, copy, text):
     change(copy, lambda weights: weights["model.norm.weight"].fill_(3e38))
     with pytest.raises(RunError, match=r"not finite on row \d+ of the data"):
         execute("evaluate", {"model": copy, "data": (("", text),)}, batch=2, context=None)
+
+
+def test_code_in_a_folder_is_never_run(attempt, copy, text, tmp_path):
+    trap = tmp_path / "ran"
+    (copy.path / "modeling_trap.py").write_text(f"open({str(trap)!r}, 'w')\n")
+    config = json.loads((copy.path / "config.json").read_text())
+    auto = {"AutoConfig": "modeling_trap.C", "AutoModelForCausalLM": "modeling_trap.M"}
+    (copy.path / "config.json").write_text(json.dumps(config | {"model_type": "trap", "auto_map": auto}))
+    with pytest.raises(RunError, match="does not load"):
+        attempt(copy, text)
+    assert not trap.exists()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,7 @@ from fusec.runtime.kernels.train.encode import IGNORED, encode, layout
 from fusec.runtime.kernels.train.folder import context_of, load, quiet
 from fusec.runtime.kernels.train.loss import token_losses
 from fusec.runtime.kernels.train.save import payload
-from fusec.runtime.kernels.train.sequences import Sequences, collate, spool, windows
+from fusec.runtime.kernels.train.sequences import Sequences, collate, scratch_folder, spool, windows
 
 Metrics = dict[str, float]
 
@@ -75,12 +73,10 @@ def measure(
     """
     context = context_of(net, slots["context"])
     loss, right, tokens, read = 0.0, 0, 0, 0
-    with tempfile.TemporaryDirectory(prefix="fusec-evaluate-") as scratch, torch.inference_mode():
+    with scratch_folder(ctx) as scratch, torch.inference_mode():
         encoded = encode(data, tokenizer, layout(data))
-        sequences = spool(windows(encoded, context), Path(scratch))
+        sequences = spool(windows(encoded, context), scratch)
         for batch in batches(sequences, slots["batch"]):
-            if ctx.cancelled():
-                raise RunError("the evaluation was cancelled")
             inputs = {key: t.to(net.device) for key, t in collate([sequences[n] for n in batch]).items()}
             labels = inputs.pop("labels")
             logits = net(**inputs, use_cache=False).logits

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from fusec.runtime.hf_folder import copy_companions
@@ -14,7 +12,7 @@ from fusec.runtime.kernels.train.encode import encode, layout
 from fusec.runtime.kernels.train.folder import context_of, load, quiet
 from fusec.runtime.kernels.train.loop import Recipe, steps_of, train
 from fusec.runtime.kernels.train.save import payload, save_like
-from fusec.runtime.kernels.train.sequences import pack, spool, truncate
+from fusec.runtime.kernels.train.sequences import pack, scratch_folder, spool, truncate
 
 
 def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> None:
@@ -26,14 +24,14 @@ def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> No
     """
     base: Artifact = inputs["model"]
     data: Artifact = inputs["data"]
-    with quiet(), tempfile.TemporaryDirectory(prefix="fusec-finetune-") as scratch:
+    with quiet(), scratch_folder(ctx) as scratch:
         net, tokenizer = load(base)
         context = context_of(net, slots["context"])
         how = layout(data)
         rows = encode(data, tokenizer, how)
         cut: list[int] = []
         blocks = pack(rows, context) if how == "text" else truncate(rows, context, cut)
-        sequences = spool(blocks, Path(scratch))
+        sequences = spool(blocks, scratch)
         if cut:
             ctx.emit("truncated", rows=len(cut), first=cut[0], context=context)
         batch, accumulate = slots["batch"], slots["accumulate"]

@@ -47,7 +47,7 @@ def stream(jobs: Sequence[Job], operator: Operator, writer: ModelWriter, ctx: Co
     units = [unit for job in jobs for unit in _units(job, operator.splits)]
     with ExitStack() as stack:
         fds = {path: _open(path, stack) for path in sorted(_paths(jobs))}
-        workers = [Worker(operator, fds, writer, ctx) for _ in range(ctx.threads)]
+        workers = [Worker(operator, fds, writer) for _ in range(ctx.threads)]
         free: SimpleQueue[Worker] = SimpleQueue()
         for worker in workers:
             free.put(worker)
@@ -90,8 +90,8 @@ def _follow(futures: list[Future[None]], workers: Sequence[Worker], ctx: Context
 class Worker:
     """The buffers and counters of one thread at a time."""
 
-    def __init__(self, operator: Operator, fds: dict[Path, int], writer: ModelWriter, ctx: Context) -> None:
-        self.operator, self.fds, self.writer, self.ctx = operator, fds, writer, ctx
+    def __init__(self, operator: Operator, fds: dict[Path, int], writer: ModelWriter) -> None:
+        self.operator, self.fds, self.writer = operator, fds, writer
         self.base_bytes = self.expert_bytes = self.written = 0
         self._raw = np.empty(0, np.uint8)
         self._floats: list[F32] = []
@@ -151,8 +151,6 @@ class Worker:
 
     def read(self, source: Source, start: int, out: F32) -> int:
         """Decodes `out.size` elements from flat index `start` on; returns the bytes read."""
-        if self.ctx.cancelled():
-            raise RunError("the merge was cancelled")
         dtype = source.tensor.dtype
         stored = out if dtype == "F32" else self.raw(out.size, STORED[dtype])
         offset = source.tensor.start + start * stored.itemsize

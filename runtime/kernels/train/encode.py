@@ -6,6 +6,7 @@ chat template, assistant turns count), `prompt` + `response` (the response count
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
@@ -56,7 +57,9 @@ def encode(data: Artifact, tokenizer: PreTrainedTokenizerBase, layout: Layout) -
     """Every row in order. Text and responses end with the end-of-sequence token, which counts.
 
     The beginning-of-sequence token comes first where the tokenizer adds one. Prompt and response are
-    tokenized apart, so no token straddles them. Raises RunError naming the row.
+    tokenized apart, so no token straddles them. Both, and text, are taken as written: a special token in them
+    is one. In the turns of a conversation it would pass for structure, so there it is refused. Raises
+    RunError naming the row.
     """
     chat = layout == "messages"
     eos = tokenizer.eos_token_id
@@ -82,7 +85,10 @@ def _pieces(
     data: Artifact, tokenizer: PreTrainedTokenizerBase, layout: Layout
 ) -> Iterator[tuple[int, list[list[Piece]]]]:
     if layout == "messages":
+        special = re.compile("|".join(map(re.escape, _special_tokens(tokenizer))) or r"(?!)")
         for first, batch in rows.read(data, ["messages"]):
+            for row, (turns,) in enumerate(batch, first):
+                _require_turns(turns, special, row)
             yield first, [_turns(tokenizer, turns, first + n) for n, (turns,) in enumerate(batch)]
     elif layout == "pair":
         prompts, responses = rows.read_text(data, "prompt"), rows.read_text(data, "response")
@@ -91,6 +97,34 @@ def _pieces(
     else:
         for first, texts in rows.read_text(data, "text"):
             yield first, [[(text, True)] for text in texts]
+
+
+def _special_tokens(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """Longest first, so that a message names the whole token."""
+    found = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+    return sorted(found, key=lambda token: (-len(token), token))
+
+
+def _require_turns(turns: Any, special: re.Pattern[str], row: int) -> None:
+    if not isinstance(turns, list):
+        raise RunError(
+            f"row {row} has {type(turns).__name__} in column `messages`, not a list of turns",
+            hint="a turn is {role, content}; plain text belongs in a column `text`",
+        )
+    for number, turn in enumerate(turns, 1):
+        if not isinstance(turn, dict) or not isinstance(turn.get("role"), str):
+            raise RunError(f"turn {number} of row {row} has no `role`", hint="a turn is {role, content}")
+        content = turn.get("content")
+        if content is None and turn.get("tool_calls"):
+            continue
+        if not isinstance(content, str):
+            raise RunError(f"turn {number} of row {row} has no text as `content`", hint="take the row out")
+        if found := special.search(content):
+            raise RunError(
+                f"turn {number} of row {row} contains `{found[0]}`, a special token of the tokenizer, which "
+                "would be read as structure of the conversation",
+                hint="take the row out, or write the token in another way",
+            )
 
 
 def _turns(tokenizer: PreTrainedTokenizerBase, turns: list[dict[str, Any]], row: int) -> list[Piece]:
@@ -110,6 +144,11 @@ def _turns(tokenizer: PreTrainedTokenizerBase, turns: list[dict[str, Any]], row:
     for n, turn in enumerate(turns):
         if turn["role"] != "assistant":
             continue
+        if n == 0:
+            raise RunError(
+                f"row {row} begins with its answer, a turn of role `assistant`",
+                hint="put a system or user turn before it",
+            )
         asked, answered = written(n, True), written(n + 1, False)
         if not (asked.startswith(done) and answered.startswith(asked)):
             raise RunError(

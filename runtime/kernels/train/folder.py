@@ -18,6 +18,8 @@ from transformers.utils import logging
 
 from fusec.runtime.kernel import Artifact, RunError
 
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "vocab.txt", "tokenizer.model")
+
 
 @contextmanager
 def quiet() -> Iterator[None]:
@@ -35,8 +37,13 @@ def quiet() -> Iterator[None]:
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer in `folder`. Raises RunError when it does not load."""
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise RunError(
+            f"{folder} has no tokenizer",
+            hint="copy the tokenizer files that the model was trained with beside its weights",
+        )
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # transformers raises whatever a broken file leads to
         raise RunError(f"the tokenizer in {folder} does not load: {_line(error)}") from error
 
@@ -53,6 +60,7 @@ def load_model(model: Artifact) -> PreTrainedModel:
             dtype=torch.float32,
             local_files_only=True,
             use_safetensors=True,
+            trust_remote_code=False,  # left out, transformers asks on the terminal
             ignore_mismatched_sizes=True,  # reported below, with the name
             output_loading_info=True,
         )

@@ -1,9 +1,8 @@
-"""The training loop: Hugging Face `Trainer`, made silent, seeded and interruptible."""
+"""The training loop: Hugging Face `Trainer`, made silent and seeded."""
 
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from transformers.trainer_callback import PrinterCallback
 from fusec.runtime.determinism import deterministic, seed32
 from fusec.runtime.kernel import Context, RunError
 from fusec.runtime.kernels.train.loss import next_token
-from fusec.runtime.kernels.train.sequences import Sequences, collate
+from fusec.runtime.kernels.train.sequences import Sequences, collate, scratch_folder
 
 EVENTS = 500  # events of each kind in one training at most, however many steps it has
 
@@ -49,13 +48,13 @@ def train(
 
     Weights stay in the dtype they have; on a GPU the forward pass runs under bf16 autocast. `loss` maps
     (logits [b, t, v], labels [b, t], tokens that count in the step) to a scalar. Counts steps, tokens and
-    FLOPs on the meter. Raises RunError when the loss stops being finite and when the run is cancelled.
+    FLOPs on the meter. Raises RunError when the loss stops being finite.
     """
     assert ctx.seed is not None, "training is seeded"
     on_gpu = ctx.device != "cpu"
-    with tempfile.TemporaryDirectory(prefix="fusec-train-") as folder, deterministic(ctx.seed, ctx.threads):
+    with scratch_folder(ctx) as folder, deterministic(ctx.seed, ctx.threads):
         args = TrainingArguments(
-            output_dir=folder,
+            output_dir=str(folder),
             max_steps=recipe.steps,
             learning_rate=recipe.lr,
             per_device_train_batch_size=recipe.batch,
@@ -104,10 +103,6 @@ class _Watch(TrainerCallback):
     def __init__(self, ctx: Context, steps: int) -> None:
         self.ctx, self.steps = ctx, steps
         self.every = -(-steps // EVENTS)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if self.ctx.cancelled():
-            raise RunError(f"training was cancelled at step {state.global_step} of {self.steps}")
 
     def on_log(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         logs = more["logs"]

@@ -19,14 +19,14 @@ def columns(data: Artifact) -> tuple[str, ...]:
 def read(data: Artifact, names: Sequence[str]) -> Iterator[tuple[int, list[tuple[Any, ...]]]]:
     """(number of the first row, up to ROWS rows of the columns `names`), in file order.
 
-    Raises RunError for a missing column and for a null, naming the row. Rows count from 0.
+    Raises RunError for a missing column and for a null, naming the row. Rows count from 1.
     """
     reader = open_rows(data)
     have = reader.schema.names
     for name in names:
         if name not in have:
             raise RunError(f"the data has no column `{name}`", hint=f"its columns are {', '.join(have)}")
-    first = 0
+    first = 1
     for batch in batches(reader):
         for start in range(0, batch.num_rows, ROWS):
             piece = batch.slice(start, ROWS).select(list(names))

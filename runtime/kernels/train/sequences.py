@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fusec.runtime.kernel import RunError
+from fusec.runtime.kernel import Context, RunError
 from fusec.runtime.kernels.train.encode import IGNORED, Encoded, Tokens
 
 
@@ -19,7 +21,8 @@ from fusec.runtime.kernels.train.encode import IGNORED, Encoded, Tokens
 class Sequences:
     """Token sequences of different length, memory-mapped; `torch.utils.data` takes it as a dataset.
 
-    `starts` has one more entry than there are sequences; `row` is where each one began in the data.
+    `starts` has one more entry than there are sequences; `row` is where each one began in the data,
+    counted from 1.
     """
 
     ids: Tokens
@@ -93,6 +96,16 @@ def _join(block: list[Encoded]) -> Encoded:
 
 
 # --- spool ---------------------------------------------------------------------
+
+
+@contextmanager
+def scratch_folder(ctx: Context) -> Iterator[Path]:
+    """A folder that is gone afterwards, on the disk of the result: it is the one with room for large data.
+
+    Hidden, so it is no part of the result, and a crash leaves it to the store to remove.
+    """
+    with tempfile.TemporaryDirectory(prefix=".scratch-", dir=ctx.out) as folder:
+        yield Path(folder)
 
 
 def spool(encoded: Iterable[Encoded], folder: Path) -> Sequences:

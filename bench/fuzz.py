@@ -1,0 +1,249 @@
+"""Looks for an input that makes the front end raise or hang: random bytes, mutated specs, grown specs.
+
+    python bench/fuzz.py [CASES [SEED]]
+
+Each case is parsed, checked with facts for any source, its messages drawn, and the text laid out; all
+within one second. Case `n` depends on SEED and `n` alone. Prints what ran and the first cases that failed.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from recovery import ALPHABET, SPECS, facts
+
+from fusec.compiler.check import check
+from fusec.compiler.step import family_names, methods_of, verb_names
+from fusec.lang.format import DoesNotParse, format_source
+from fusec.lang.lexer import words
+from fusec.lang.parse import parse
+from fusec.lang.render import render
+from fusec.lang.source import Source
+
+LIMIT = 1.0  # seconds a case may take
+BATCH = 500
+TEXTS = [path.read_text(encoding="utf-8") for path in SPECS]
+METHODS = [name for family in family_names() for name in methods_of(family)]
+NAMES = ("a", "b", "m", "d", "base", "seed", "k", "train", "average", "x")
+OPERATORS = ("+", "-", "*", "/", "==", "<", "and", "or", "in", "not in", "..")
+ODD = (
+    "\x00",
+    "\r",
+    "\r\n",
+    "\ufeff",
+    "\t",
+    "“",
+    "а",
+    "\U0001f600",
+    "\u2028",
+    "\\",
+    "'''",
+    '"""',
+    "{{",
+    "}",
+    "##",
+)
+
+
+class TooSlow(BaseException):
+    """Raised by the timer; not an `Exception`, so that nothing on the way can swallow it."""
+
+
+class Failure(NamedTuple):
+    number: int
+    shape: str
+    what: str
+
+
+# --- making texts -------------------------------------------------------------------
+
+
+def random_bytes(rng: random.Random) -> str:
+    """Bytes as a spec file may hold them; half of the cases from an alphabet that gets past the lexer."""
+    if rng.random() < 0.5:
+        return rng.randbytes(rng.randrange(200)).decode("utf-8", "replace")
+    parts = (*ALPHABET, *ODD, *NAMES, "\n", " ", "let", "\nlet", "\nmodel", "\ndata", "for")
+    return "".join(rng.choice(parts) for _ in range(rng.randrange(80)))
+
+
+def mutated(rng: random.Random) -> str:
+    """Part of a spec, or two spliced, with up to six small changes to its tokens and letters."""
+    text = _cut(rng, rng.choice(TEXTS))
+    if rng.random() < 0.3:
+        text = text[: rng.randrange(len(text) + 1)] + _cut(rng, rng.choice(TEXTS))
+    for _ in range(rng.randrange(1, 7)):
+        at = rng.randrange(len(text) + 1)
+        if rng.random() < 0.4:
+            new = rng.choice((chr(rng.randrange(32, 127)), rng.choice(ODD), ""))
+            text = text[:at] + new + text[at + rng.randrange(3) :]
+            continue
+        tokens = words(Source("fuzz", text)).tokens
+        if not tokens:
+            continue
+        one, other = rng.choice(tokens), rng.choice(tokens)
+        new = rng.choice(("", rng.choice(ALPHABET), rng.choice(NAMES), text[other.start : other.end]))
+        text = f"{text[: one.start]}{new}{text[one.end :]}"
+    return text
+
+
+def _cut(rng: random.Random, text: str) -> str:
+    """A few neighbouring lines; a whole spec once in ten."""
+    if rng.random() < 0.1:
+        return text
+    lines = text.splitlines(keepends=True)
+    start = rng.randrange(len(lines))
+    return "".join(lines[start : start + rng.randrange(1, 25)])
+
+
+def grown(rng: random.Random) -> str:
+    """Declarations that parse, mostly, and mean anything."""
+    heads = ("let {n} = {e}", "param {n} = {e}", "model {n} = {e}", "data {n} = {e}", "report {n} = {e}",
+             "let {n}[k in {e}] = {e}", "model {n}[k in {e}] = {e}", "check {e} else {s}",
+             "budget {{ a: {e} }}",
+             "output {n} to {s}", "target {n} = {e}", 'model {n} from "fixture:llama-a"',
+             "param {n}: Size = {e}",
+             'data {n} from "fixture:pairs" {{ split: {e} }} |> {v} {{ {n}: {e} }}', "tokenizer {n} = {e}",
+             "use {s}({n}: {e}) as {n}[k in {e}]", "extend {s} as {n}")  # fmt: skip
+    lines = ["edition 2026", "param seed = 1"]
+    for _ in range(rng.randrange(1, 8)):
+        head = rng.choice(heads)
+        while "{e}" in head or "{n}" in head or "{s}" in head or "{v}" in head:
+            head = head.replace("{e}", _expr(rng, 3).replace("{", "{{").replace("}", "}}"), 1)
+            head = head.replace("{n}", rng.choice(NAMES), 1).replace("{v}", rng.choice(verb_names()), 1)
+            head = head.replace("{s}", rng.choice(('"s"', '"./{{a}}"', "'x'")), 1)
+        lines.append(head.replace("{{", "{").replace("}}", "}"))
+    return "\n".join(lines) + "\n"
+
+
+def _expr(rng: random.Random, depth: int) -> str:
+    def sub() -> str:
+        return _expr(rng, depth - 1)
+
+    if depth == 0 or rng.random() < 0.2:
+        return rng.choice((*NAMES, "1", "0", "-1", "1e308", "24 GB", "2%", "3 rows", ".text", '"a"', "true",
+                           "[]", *METHODS))  # fmt: skip
+    name = rng.choice(NAMES)
+    shapes: tuple[Callable[[], str], ...] = (
+        lambda: f"{sub()} {rng.choice(OPERATORS)} {sub()}",
+        lambda: f"[{', '.join(sub() for _ in range(rng.randrange(4)))}]",
+        lambda: f"[{', '.join(f'{sub()}: {sub()}' for _ in range(rng.randrange(1, 4)))}]",
+        lambda: f"[{sub()} for {name} in {sub()} if {sub()}]",
+        lambda: f"[{sub()}: {sub()} for {name} in {sub()}]",
+        lambda: f"if {sub()} then {sub()} else {sub()}",
+        lambda: f"{rng.choice(METHODS)}({name}: {sub()})",
+        lambda: f"{rng.choice(METHODS)}({sub()}, {sub()})",
+        lambda: f"{rng.choice(verb_names())} {{ {_slots(rng, depth)} }}",
+        lambda: f"{sub()} |> {rng.choice(verb_names())} {{ {_slots(rng, depth)} }}",
+        lambda: f"{sub()}.{name}",
+        lambda: f"{sub()}[{sub()}]",
+        lambda: f"not {sub()}",
+        lambda: f"-{sub()}",
+        lambda: f'"{{{name}}}-{{{name}}}"',
+        lambda: f"({sub()})",
+    )
+    return rng.choice(shapes)()
+
+
+def _slots(rng: random.Random, depth: int) -> str:
+    names = (
+        "base",
+        "experts",
+        "method",
+        "data",
+        "model",
+        "keep",
+        "on",
+        "parts",
+        "rows",
+        "test",
+        "steps",
+        "arch",
+    )
+    return ", ".join(f"{rng.choice(names)}: {_expr(rng, depth - 1)}" for _ in range(rng.randrange(4)))
+
+
+SHAPES: dict[str, Callable[[random.Random], str]] = {
+    "bytes": random_bytes,
+    "mutated": mutated,
+    "grown": grown,
+}
+
+
+def case(seed: int, number: int) -> tuple[str, str]:
+    """The shape and the text of one case."""
+    rng = random.Random(f"{seed}/{number}")
+    shape = list(SHAPES)[number % len(SHAPES)]
+    return shape, SHAPES[shape](rng)
+
+
+# --- trying them --------------------------------------------------------------------
+
+
+def front_end(text: str) -> None:
+    """All that an editor or `fusec check` and `fusec fmt` would do with a text."""
+    typed = check(parse(Source("fuzz.fuse", text)), facts, {})
+    for problem in typed.problems:
+        render(problem)
+    try:
+        laid = format_source(text)
+    except DoesNotParse:
+        return
+    assert format_source(laid) == laid, "the layout is not stable"
+
+
+def run(job: tuple[int, int, int]) -> tuple[Counter[str], list[Failure], float]:
+    """Cases `first` to `last` of a seed: how many of each shape, what failed, the slowest in seconds."""
+    seed, first, last = job
+    ran: Counter[str] = Counter()
+    failures: list[Failure] = []
+    slowest = 0.0
+    signal.signal(signal.SIGALRM, _too_slow)
+    for number in range(first, last):
+        shape, text = case(seed, number)
+        ran[shape] += 1
+        start = time.perf_counter()
+        signal.setitimer(signal.ITIMER_REAL, LIMIT)
+        try:
+            front_end(text)
+        except (Exception, TooSlow) as error:
+            failures.append(Failure(number, shape, f"{type(error).__name__}: {error}"[:160]))
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        slowest = max(slowest, time.perf_counter() - start)
+    return ran, failures, slowest
+
+
+def _too_slow(*_: Any) -> None:
+    raise TooSlow(f"more than {LIMIT:g} s")
+
+
+def main() -> int:
+    cases = int(sys.argv[1]) if len(sys.argv) > 1 else 6_000
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    jobs = [(seed, at, min(at + BATCH, cases)) for at in range(0, cases, BATCH)]
+    ran: Counter[str] = Counter()
+    failures: list[Failure] = []
+    slowest, start = 0.0, time.perf_counter()
+    with ProcessPoolExecutor(2) as pool:
+        for more, failed, slow in pool.map(run, jobs):
+            ran, failures, slowest = ran + more, failures + failed, max(slowest, slow)
+    counts = ", ".join(f"{number} {shape}" for shape, number in ran.items())
+    print(f"{sum(ran.values())} cases of seed {seed} ({counts}) in {time.perf_counter() - start:.0f} s")
+    print(f"{len(failures)} failed; the slowest took {slowest * 1000:.0f} ms")
+    for failure in failures[:20]:
+        print(f"  case {failure.number} ({failure.shape}): {failure.what}")
+    return int(bool(failures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,253 @@
+"""From mergekit's methods to `merge { … }`: weights, sizes and signs as fusec writes them.
+
+fusec does the same arithmetic for the same words, so most of this says which settings are equal: `lambda`
+is `scale`, a weight of 0 everywhere is `keep`, a copy is the mean of one model.
+"""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import dataclass
+
+from fusec.cli.mergekit.findings import Findings
+from fusec.cli.mergekit.parameters import Lookup, Place, Value
+from fusec.cli.mergekit.references import Reference
+from fusec.cli.mergekit.vocabulary import METHODS
+from fusec.lang.codes.fuse601_no_counterpart import NoCounterpart
+from fusec.lang.codes.fuse603_misfit import Misfit
+from fusec.lang.source import Span
+
+NO_SUM = 1e-8
+"""A sum of weights below this does not normalize in mergekit."""
+
+
+@dataclass(frozen=True)
+class Merge:
+    """One `model … = merge { … }`. Weights are None where the method takes none."""
+
+    name: str
+    base: Reference
+    experts: tuple[tuple[Reference, float | None], ...]
+    method: str
+    keep: tuple[str, ...]
+    dtype: str | None
+    based: bool  # the configuration names the base, and experts descend from it
+    at: Span
+
+
+Models = tuple[tuple[Reference, Place], ...]
+
+
+def combine(
+    *,
+    name: str,
+    method: str,
+    base: Reference | None,
+    models: Models,
+    around: tuple[Place, ...],
+    dtype: str | None,
+    at: Span,
+    found: Findings,
+) -> Merge | None:
+    """The merge in fusec's terms; None, with messages, where there is none."""
+    lookup = Lookup(method, found)
+    _check_places(method, models, found)
+    distinct = _distinct(models, found)
+    rule = {"linear": _linear, "passthrough": _copy}.get(method, _updates)
+    made = rule(lookup, base, models, around, at, found)
+    lookup.unasked([*(own for _, own in models), *around])
+    if made is None or not distinct:
+        return None
+    experts, words, keep = made
+    donor = base or experts[0][0]
+    if keep and dtype:
+        found.remark("tensors under `keep` stay in the base's type", at)
+    if base is None:
+        says = f"no `base_model`: configuration and tokenizer are those of the first model, `{donor.uri}`"
+        found.remark(says, at)
+    return Merge(name, donor, experts, words, keep, dtype, base is not None, at)
+
+
+def _check_places(method: str, models: Models, found: Findings) -> None:
+    """A parameter of the whole merge that is written beside one model is never read there."""
+    for _, own in models:
+        for key, entry in own.items():
+            if key in METHODS[method].shared:
+                reason = "one value serves all models, so it is never looked for here"
+                fix = "move it to the `parameters` of the whole merge"
+                found.misfit(f"`{key}` stands beside one model", entry.at, fix, reason)
+
+
+def _distinct(models: Models, found: Findings) -> bool:
+    first: dict[str, Span] = {}
+    for model, _ in models:
+        if model.uri in first:
+            says = f"`{model.uri}` is listed twice"
+            fix = "list it once, with the sum of its weights"
+            found.report(Misfit(says, model.at, fix, "", "", first[model.uri], "first here"))
+        first.setdefault(model.uri, model.at)
+    return len(first) == len(models)
+
+
+Made = tuple[tuple[tuple[Reference, float | None], ...], str, tuple[str, ...]]
+
+
+def _linear(
+    lookup: Lookup,
+    base: Reference | None,
+    models: Models,
+    around: tuple[Place, ...],
+    at: Span,
+    found: Findings,
+) -> Made | None:
+    if base and base.uri not in [model.uri for model, _ in models]:
+        models = (*models, (base, {}))
+        says = "`linear` counts `base_model` among its models, so it is one of the experts here"
+        found.remark(says, base.at)
+    weights = [
+        lookup.plain("weight", (own, *around), None, f"`{model.uri}`", model.at) for model, own in models
+    ]
+    normalize = lookup.plain("normalize", around, 1.0, "the merge", at)
+    known = [weight.rest for weight in weights if weight]
+    if normalize is None or len(known) != len(models):
+        return None
+    if normalize.rest and abs(sum(known)) < NO_SUM:
+        reason = "the weights are divided by their sum"
+        found.misfit("the weights sum to 0", at, "change a weight, or set `normalize: false`", reason)
+        return None
+    experts = tuple((model, weight) for (model, _), weight in zip(models, known, strict=True))
+    return experts, "linear" if normalize.rest else "linear(normalize: false)", ()
+
+
+def _copy(
+    lookup: Lookup,
+    base: Reference | None,
+    models: Models,
+    around: tuple[Place, ...],
+    at: Span,
+    found: Findings,
+) -> Made | None:
+    if len(models) > 1:
+        says = "`passthrough` takes one model"
+        found.misfit(says, models[1][0].at, "leave one, or choose a method that merges", "it only copies")
+        return None
+    model, own = models[0]
+    if base and base.uri != model.uri:
+        says = "a copy with the configuration of another model has no counterpart"
+        found.lacks(says, model.at, "a copy keeps its own configuration", "leave out `base_model`", base.at)
+        return None
+    scale = lookup.plain("scale", (own, *around), 1.0, f"`{model.uri}`", model.at)
+    if scale is None:
+        return None
+    found.remark("`passthrough` copies a model: here the mean of that one model, bit for bit", model.at)
+    if scale.rest == 1:
+        return ((model, None),), "average", ()
+    return ((model, scale.rest),), "linear(normalize: false)", ()
+
+
+def _updates(
+    lookup: Lookup,
+    base: Reference | None,
+    models: Models,
+    around: tuple[Place, ...],
+    at: Span,
+    found: Findings,
+) -> Made | None:
+    """task_arithmetic and ties: the base plus what the experts changed."""
+    method = lookup.method
+    if base is None:
+        reason = "it adds to the base what each expert changed"
+        found.misfit(f"`{method}` needs `base_model`", at, "add `base_model:`", reason)
+        return None
+    experts = tuple(pair for pair in models if pair[0].uri != base.uri)
+    for model, own in models:
+        if model.uri == base.uri:
+            found.remark(
+                "the base is listed too: it changed nothing against itself, so it is no expert", model.at
+            )
+            lookup.unasked([own], "stands beside the base and has no effect")
+    if not experts:
+        says, reason = "there is no expert beside the base", "the result would be a copy of the base"
+        found.lacks(says, at, reason, "list an expert, or copy the base with `passthrough`")
+        return None
+    weights = [
+        lookup.value("weight", (own, *around), None, f"`{model.uri}`", model.at) for model, own in experts
+    ]
+    scale = lookup.value("lambda", around, 1.0, "the merge", at)
+    normalize = lookup.plain("normalize", around, float(method == "ties"), "the merge", at)
+    density = _density(lookup, experts, around, found) if method == "ties" else 1.0
+    known = [weight for weight in weights if weight]
+    if scale is None or normalize is None or density is None or len(known) != len(experts):
+        return None
+    keep = _keep(known, scale, found)
+    if keep is None:
+        return None
+    total = sum(weight.rest for weight in known)
+    divides = bool(normalize.rest)
+    if divides and abs(total) < NO_SUM:
+        if method == "ties":
+            nearest = "weights whose sum is not 0, or `normalize: false`"
+            found.lacks("the weights sum to 0", at, "`ties` of fusec refuses to normalize by that", nearest)
+            return None
+        divides = False
+        found.remark("the weights sum to 0, so mergekit does not normalize them", normalize.at)
+    words = [f"density: {density!r}"] if method == "ties" else []
+    words += [f"scale: {scale.rest!r}"] if scale.rest != 1 else []
+    words += [f"normalize: {str(divides).lower()}"] if divides != (method == "ties") else []
+    if method == "ties" and density < 1:
+        says = "of equally large changes at the edge of the density fusec keeps the first; mergekit any"
+        found.remark(says, at)
+    call = f"{method}({', '.join(words)})" if words else method
+    return tuple((m, w.rest) for (m, _), w in zip(experts, known, strict=True)), call, keep
+
+
+def _density(lookup: Lookup, experts: Models, around: tuple[Place, ...], found: Findings) -> float | None:
+    rescale = lookup.plain("rescale", around, 0.0, "the merge", experts[0][0].at)
+    if rescale and rescale.rest:
+        reason, fix = "`ties` of fusec leaves the changes that it keeps at their size", "leave it out"
+        found.lacks("`rescale` has no counterpart yet", rescale.at, reason, fix)
+    values = [
+        lookup.plain("density", (own, *around), 1.0, f"`{model.uri}`", model.at) for model, own in experts
+    ]
+    known = [value for value in values if value]
+    for value in known:
+        if not 0 < value.rest <= 1:
+            fix = "write a share above 0 and at most 1"
+            found.misfit("`density` is a share of the changes", value.at, fix, "the rest is trimmed away")
+            return None
+        if value.rest != known[0].rest:
+            found.report(
+                NoCounterpart(
+                    "`density` differs between the models",
+                    value.at,
+                    "`ties` of fusec trims every expert to one share",
+                    "give all models one density",
+                    other=known[0].at,
+                    other_note="another density here",
+                )
+            )
+            return None
+    whole = rescale and not rescale.rest and len(known) == len(experts)
+    return known[0].rest if whole else None
+
+
+def _keep(weights: list[Value], scale: Value, found: Findings) -> tuple[str, ...] | None:
+    """Patterns of the tensors where nothing is added to the base, which is what `keep` leaves alone.
+
+    None, with a message, where tensors differ in any other way.
+    """
+    filters = [rule.filter for rule in (*scale.rules, *weights[0].rules)]
+    own = {rule.filter for rule in weights[0].rules}
+    for value in (scale, *weights):
+        odd = next((rule for rule in value.rules if rule.value != 0), None)
+        if odd is None and value is not scale and {rule.filter for rule in value.rules} != own:
+            odd = (value.rules or weights[0].rules)[0]
+        if odd is not None:
+            found.lacks(
+                f"`{'lambda' if value is scale else 'weight'}` differs between tensors",
+                odd.at,
+                "a merge of fusec has one weight an expert; `keep` leaves tensors to the base",
+                "the weight 0 for all experts alike where the base is to stay, or one weight for all tensors",
+            )
+            return None
+    return tuple(f"*{glob.escape(part)}*" for part in dict.fromkeys(filters))

@@ -1,0 +1,268 @@
+"""Imported merges are checked, planned and run; the weights are those of mergekit's formulas."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from fusec.cli.main import dispatch
+
+Tensors = dict[str, torch.Tensor]
+
+SHAPES = {
+    "model.embed_tokens.weight": (24, 8),
+    "model.layers.0.mlp.up_proj.weight": (16, 8),
+    "model.layers.1.mlp.up_proj.weight": (16, 8),
+    "model.norm.weight": (8,),
+    "lm_head.weight": (24, 8),
+}
+
+
+@pytest.fixture(scope="session")
+def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`base`, `math` and `code` of two layers in fp32, whose changes all differ in size."""
+    root = tmp_path_factory.mktemp("family")
+    config = {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "num_hidden_layers": 2,
+        "hidden_size": 8,
+        "vocab_size": 24,
+        "dtype": "float32",
+        "tie_word_embeddings": False,
+    }
+    generator = torch.Generator().manual_seed(5)
+    base = {name: torch.randn(shape, generator=generator) for name, shape in SHAPES.items()}
+    for name in ("base", "math", "code"):
+        tensors = base
+        if name != "base":
+            tensors = {n: t + 0.1 * torch.randn(t.shape, generator=generator) for n, t in base.items()}
+        (root / name).mkdir()
+        (root / name / "config.json").write_text(json.dumps(config))
+        save_file(tensors, root / name / "model.safetensors", metadata={"format": "pt"})
+    return root
+
+
+# --- mergekit's formulas, one tensor at a time, in float64 -------------------------------
+
+
+def trim(delta: torch.Tensor, density: float) -> torch.Tensor:
+    keep = max(1, int(density * delta.numel()))
+    out = torch.zeros_like(delta).flatten()
+    largest = delta.flatten().abs().topk(keep).indices
+    out[largest] = delta.flatten()[largest]
+    return out.view_as(delta)
+
+
+def linear(x: list[torch.Tensor], w: list[float], normalize: bool = True) -> torch.Tensor:
+    total = sum(wi * xi for wi, xi in zip(w, x, strict=True))
+    return total / sum(w) if normalize else total
+
+
+def arithmetic(b, x: list[torch.Tensor], w: list[float], lam: float = 1, normalize: bool = False):
+    return b + lam * sum(wi * (xi - b) for wi, xi in zip(w, x, strict=True)) / (sum(w) if normalize else 1)
+
+
+def ties(b, x: list[torch.Tensor], w: list[float], density: float, lam: float = 1, normalize: bool = True):
+    votes = [wi * trim(xi - b, density) for wi, xi in zip(w, x, strict=True)]
+    sign = torch.where(sum(votes) >= 0, 1.0, -1.0)
+    agree = [torch.sign(v) == sign for v in votes]
+    update = sum(v * m for v, m in zip(votes, agree, strict=True))
+    share = sum(wi * m.double() for wi, m in zip(w, agree, strict=True))
+    return b + lam * (update / torch.where(share == 0, 1.0, share) if normalize else update)
+
+
+Formula = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+
+CASES: dict[str, tuple[str, Formula]] = {
+    "linear": (
+        """
+merge_method: linear
+models:
+  - {model: ./math, parameters: {weight: 0.7}}
+  - {model: ./code, parameters: {weight: 0.5}}
+""",
+        lambda b, x, y: linear([x, y], [0.7, 0.5]),
+    ),
+    "linear, a sum with the base": (
+        """
+merge_method: linear
+base_model: ./base
+models:
+  - {model: ./math, parameters: {weight: 0.7}}
+  - {model: ./code, parameters: {weight: -0.5}}
+parameters: {normalize: false, weight: 0.9}
+""",
+        lambda b, x, y: linear([x, y, b], [0.7, -0.5, 0.9], normalize=False),
+    ),
+    "task arithmetic, the base listed": (
+        """
+merge_method: task_arithmetic
+base_model: ./base
+models:
+  - model: ./base
+  - {model: ./math, parameters: {weight: 0.7}}
+  - {model: ./code, parameters: {weight: -0.2}}
+parameters: {lambda: 1.5}
+""",
+        lambda b, x, y: arithmetic(b, [x, y], [0.7, -0.2], lam=1.5),
+    ),
+    "task arithmetic, normalized": (
+        """
+merge_method: task_arithmetic
+base_model: ./base
+models: [{model: ./math}, {model: ./code}]
+parameters: {normalize: true, weight: 0.3}
+""",
+        lambda b, x, y: arithmetic(b, [x, y], [0.3, 0.3], normalize=True),
+    ),
+    "task arithmetic, weights that sum to 0": (
+        """
+merge_method: task_arithmetic
+base_model: ./base
+models: [{model: ./math, parameters: {weight: 1}}, {model: ./code, parameters: {weight: -1}}]
+parameters: {normalize: true}
+""",
+        lambda b, x, y: arithmetic(b, [x, y], [1, -1]),
+    ),
+    "ties": (
+        """
+merge_method: ties
+base_model: ./base
+models:
+  - {model: ./math, parameters: {weight: 0.7, density: 0.4}}
+  - {model: ./code, parameters: {weight: 0.5, density: 0.4}}
+parameters: {int8_mask: true}
+""",
+        lambda b, x, y: ties(b, [x, y], [0.7, 0.5], 0.4),
+    ),
+    "ties, not normalized": (
+        """
+merge_method: ties
+base_model: ./base
+models: [{model: ./base}, {model: ./math}, {model: ./code}]
+parameters: {normalize: false, weight: 0.6, density: [0.25, 0.25], lambda: 0.8}
+""",
+        lambda b, x, y: ties(b, [x, y], [0.6, 0.6], 0.25, lam=0.8, normalize=False),
+    ),
+    "ties, a slice over all layers": (
+        """
+merge_method: ties
+base_model: ./base
+slices:
+  - sources:
+      - {model: ./base, layer_range: [0, 2]}
+      - {model: ./math, layer_range: [0, 2], parameters: {weight: 1}}
+      - {model: ./code, layer_range: [0, 2], parameters: {weight: 0.5}}
+""",
+        lambda b, x, y: ties(b, [x, y], [1, 0.5], 1.0),
+    ),
+    "a scaled copy": (
+        "merge_method: passthrough\nmodels: [{model: ./math, parameters: {scale: 0.5}}]\n",
+        lambda b, x, y: 0.5 * x,
+    ),
+    "a copy": (
+        "merge_method: passthrough\nmodels: [{model: ./code}]\n",
+        lambda b, x, y: y,
+    ),
+    "two merges in a row": (
+        """
+name: both
+merge_method: linear
+models: [{model: ./math, parameters: {weight: 0.5}}, {model: ./code, parameters: {weight: 0.5}}]
+dtype: float32
+---
+merge_method: task_arithmetic
+base_model: both
+models: [{model: ./base, parameters: {weight: 0.25}}, {model: ./math, parameters: {weight: 0.5}}]
+""",
+        lambda b, x, y: arithmetic((x + y) / 2, [b, x], [0.25, 0.5]),
+    ),
+}
+
+
+@pytest.fixture
+def run(tmp_path: Path, family: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Tensors]:
+    """Imports a configuration that lies in another folder than the spec, and gives the merged weights."""
+    import shutil
+
+    project = tmp_path / "project"
+    shutil.copytree(family, project)
+    monkeypatch.chdir(project)
+
+    def import_and_run(text: str) -> Tensors:
+        Path("merge.yml").write_text(text)
+        Path("specs").mkdir()
+        assert dispatch(["import", "mergekit", "merge.yml", "-o", "specs/merge.fuse"]) == 0
+        for command in ("check", "lock", "plan", "run"):
+            assert dispatch([command, "specs/merge.fuse"]) == 0
+        return load_file("specs/models/merge/model.safetensors")
+
+    return import_and_run
+
+
+def near(stored: torch.Tensor, exact: torch.Tensor) -> bool:
+    """One rounding to the stored type, beside the roundings of fp32 sums."""
+    rounding = {torch.float32: 2.0**-24, torch.bfloat16: 2.0**-8}[stored.dtype]
+    return bool((stored.double() - exact).abs().le(rounding * exact.abs() + 2e-6).all())
+
+
+@pytest.mark.parametrize("stored", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+@pytest.mark.parametrize("case", CASES)
+def test_imported_merges_are_those_of_mergekit(
+    case: str, stored: torch.dtype, run, family: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    text, formula = CASES[case]
+    if stored is torch.bfloat16:
+        text = text.rstrip() + "\nout_dtype: bfloat16\n"
+    merged = run(text)
+    assert "FUSE" not in capfd.readouterr().err
+    base, math, code = (load_file(family / n / "model.safetensors") for n in ("base", "math", "code"))
+    for name in SHAPES:
+        assert merged[name].dtype == stored
+        exact = formula(base[name].double(), math[name].double(), code[name].double())
+        assert near(merged[name], exact), name
+
+
+def test_a_weight_of_nothing_keeps_the_base(run, family: Path) -> None:
+    merged = run(
+        """
+merge_method: ties
+base_model: ./base
+models: [{model: ./math}, {model: ./code}]
+parameters:
+  density: 0.5
+  weight: [{filter: embed, value: 0}, {filter: norm, value: [0, 0]}, {filter: "*", value: 1}]
+"""
+    )
+    base, math, code = (load_file(family / n / "model.safetensors") for n in ("base", "math", "code"))
+    for name in SHAPES:
+        if "embed" in name or "norm" in name:
+            assert torch.equal(merged[name], base[name])
+        else:
+            exact = ties(base[name].double(), [math[name].double(), code[name].double()], [1, 1], 0.5)
+            assert near(merged[name], exact)
+
+
+def test_problems_end_with_exit_code_1_and_no_spec(run, capfd: pytest.CaptureFixture[str]) -> None:
+    Path("bad.yml").write_text("merge_method: ties\nmodels: []\n")
+    assert dispatch(["import", "mergekit", "bad.yml", "-o", "bad.fuse"]) == 1
+    assert "bad.yml:2:1" in capfd.readouterr().err
+    assert not Path("bad.fuse").exists()
+    assert dispatch(["import", "mergekit", "absent.yml"]) == 1
+    assert "absent.yml cannot be read" in capfd.readouterr().err
+
+
+def test_a_spec_of_another_content_is_not_replaced(run, capfd: pytest.CaptureFixture[str]) -> None:
+    Path("merge.yml").write_text(CASES["a copy"][0])
+    command = ["import", "mergekit", "merge.yml", "-o", "merge.fuse"]
+    assert dispatch(command) == 0 == dispatch(command)
+    text = Path("merge.fuse").read_text()
+    Path("merge.fuse").write_text(text + "# mine\n")
+    assert dispatch(command) == 1
+    assert "says something else" in capfd.readouterr().err
+    assert dispatch(command[:3]) == 0
+    assert capfd.readouterr().out == text
