@@ -47,6 +47,7 @@ def read_configuration(
     `documents` are the names in the file, true for those of documents above this one.
     """
     if not isinstance(node, Mapping):
+        found.use_all(node)
         found.misfit("a merge configuration is a mapping of keys", node.span, "start with `merge_method:`")
         return None
     keys = {k: e for k, e in found.fields(node, TOP, "the configuration").items() if not is_null(e.value)}

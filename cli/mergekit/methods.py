@@ -182,13 +182,9 @@ def _updates(
     keep = _keep(known, scale, found)
     if keep is None:
         return None
-    total = sum(weight.rest for weight in known)
     divides = bool(normalize.rest)
-    if divides and abs(total) < NO_SUM:
-        if method == "ties":
-            nearest = "weights whose sum is not 0, or `normalize: false`"
-            found.lacks("the weights sum to 0", at, "`ties` of fusec refuses to normalize by that", nearest)
-            return None
+    # `ties` divides each element by the weights that agree there, whatever they sum to.
+    if divides and method != "ties" and abs(sum(weight.rest for weight in known)) < NO_SUM:
         divides = False
         found.remark("the weights sum to 0, so mergekit does not normalize them", normalize.at)
     words = [f"density: {density!r}"] if method == "ties" else []

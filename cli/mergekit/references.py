@@ -95,7 +95,7 @@ def _written_out(node: Node, folders: Folders, found: Findings) -> Reference | N
         entry = entries.get(key)
         if entry is None or is_null(entry.value):
             continue
-        found.use_all(entry.value)
+        found.use_all(node)
         if key == "lora":
             _no_adapters(entry.at, found)
         else:

@@ -148,6 +148,15 @@ parameters: {normalize: false, weight: 0.6, density: [0.25, 0.25], lambda: 0.8}
 """,
         lambda b, x, y: ties(b, [x, y], [0.6, 0.6], 0.25, lam=0.8, normalize=False),
     ),
+    "ties, weights that sum to 0": (
+        """
+merge_method: ties
+base_model: ./base
+models: [{model: ./math, parameters: {weight: 1}}, {model: ./code, parameters: {weight: -1}}]
+parameters: {density: 0.5}
+""",
+        lambda b, x, y: ties(b, [x, y], [1, -1], 0.5),
+    ),
     "ties, a slice over all layers": (
         """
 merge_method: ties
