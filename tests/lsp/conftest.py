@@ -37,7 +37,7 @@ class Editor:
         self.client.initialized(lsp.InitializedParams())
 
     def wait(self, coming: Any) -> Any:
-        return self.loop.run_until_complete(asyncio.wait_for(coming, 5))
+        return self.loop.run_until_complete(asyncio.wait_for(coming, 60))
 
     def stop(self) -> int:
         self.wait(self.client.shutdown_async(None))
