@@ -138,10 +138,14 @@ def merge_spec() -> str:
 
 @pytest.fixture
 def listing() -> Callable[[Path], dict[str, bytes]]:
-    """Every file below a folder with its bytes."""
+    """Every file below a folder with its bytes, as a user sees it: a killed run may leave a hidden lease."""
 
     def read(folder: Path) -> dict[str, bytes]:
-        files = sorted(p for p in folder.rglob("*") if p.is_file())
-        return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
+        named = {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.is_file()}
+        return {
+            name: path.read_bytes()
+            for name, path in named.items()
+            if not any(part.startswith(".") for part in name.split("/"))
+        }
 
     return read
