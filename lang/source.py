@@ -69,9 +69,5 @@ class Span(NamedTuple):
     def position(self) -> Position:
         return self.source.position(self.start)
 
-    def cover(self, other: Span) -> Span:
-        """The smallest span that holds both."""
-        return Span(self.source, min(self.start, other.start), max(self.end, other.end))
-
     def __str__(self) -> str:
         return f"{self.source.name}:{self.position.line}:{self.position.column}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fusec.compiler.identity import plain
-from fusec.compiler.ir import Call, Node, Pairs, Ref, map_refs, refs
+from fusec.compiler.ir import Call, Node, Pairs, Ref, map_refs
 from fusec.compiler.slots import Many, One, WeightedMany
 from fusec.compiler.step import Step
 from fusec.runtime.kernel import Artifact, Method
@@ -44,8 +44,3 @@ def kernel_values(node: Node, verb: type[Step], artifact: Open) -> tuple[dict[st
 def plain_slots(node: Node, ids: Mapping[str, str]) -> dict[str, Any]:
     """Every slot as plain data; references are identities."""
     return {name: plain(value, ids) for name, value in node.slots}
-
-
-def mentions(node: Node, name: str) -> bool:
-    """Whether a node reads the result of another directly."""
-    return any(ref.node == name for _, value in node.slots for ref in refs(value))

@@ -70,7 +70,7 @@ def _checked(
         for file, listed in zip(files, facts.files, strict=True):
             if file.size != listed.size or (digest and digest(file.path) != listed.sha256):
                 raise RunError(
-                    f"{file.name} of `{facts.uri}` changed since it was locked",
+                    f"FUSE402: {file.name} of `{facts.uri}` changed since it was locked",
                     hint="`fusec lock --update` takes it as it is now",
                 )
     except Unusable as unusable:

@@ -178,15 +178,6 @@ EXAMPLES: dict[str, list[dict[str, object]]] = {
     ],
     "FUSE402": [{"name": "math", "at": MATH, "what": "not in the lock"}],
     "FUSE403": [{"name": "math", "at": MATH, "what": "names a branch, which moves"}],
-    "FUSE405": [
-        {
-            "name": "merged",
-            "at": MERGED,
-            "grade": "seeded",
-            "required": "exact",
-            "because": "`finetune` is seeded",
-        }
-    ],
 }
 
 PAGES = [code for code in all_codes() if code[4] in "1234"]
