@@ -39,7 +39,7 @@ bench: $(DEV_INSTALL)  ## run every benchmark; each first says what it measures
 		$(BIN)/python $$f; \
 	done
 
-docs: $(DEV_INSTALL)  ## generate the reference of verbs, methods and diagnostics
+docs: $(DEV_INSTALL)  ## generate the reference and the page of messages
 	$(BIN)/python docs/build.py
 	$(BIN)/python docs/messages.py
 

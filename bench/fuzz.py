@@ -1,38 +1,46 @@
-"""Looks for an input that makes the front end raise or hang: random bytes, mutated specs, grown specs.
+"""Looks for an input that makes the front end raise or hang: random bytes, mutated specs, grown specs, and
+specs that use each other.
 
     python bench/fuzz.py [CASES [SEED]]
 
-Each case is parsed, checked with facts for any source, its messages drawn, and the text laid out; all
-within one second. Case `n` depends on SEED and `n` alone. Prints what ran and the first cases that failed.
+Each case is one spec, or a few with their files in memory, parsed, checked with facts for any source, its
+messages drawn, and the text laid out; all within one second. Case `n` depends on SEED and `n` alone. Prints
+what ran and the first cases that failed.
 """
 
 from __future__ import annotations
 
 import random
+import re
 import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from recovery import ALPHABET, SPECS, facts
+from recovery import ALPHABET, ROOT, SPECS, facts
 
 from fusec.compiler.check import check
+from fusec.compiler.files import File
 from fusec.compiler.step import family_names, methods_of, verb_names
+from fusec.lang.diagnostics import Diagnostic
 from fusec.lang.format import DoesNotParse, format_source
 from fusec.lang.lexer import words
 from fusec.lang.parse import parse
 from fusec.lang.render import render
 from fusec.lang.source import Source
 
+MAIN = "fuzz.fuse"
 LIMIT = 1.0  # seconds a case may take
 BATCH = 500
-TEXTS = [path.read_text(encoding="utf-8") for path in SPECS]
+NOTES = sorted((ROOT / "tests" / "compiler" / "notes").glob("*.md"))
+BLOCKS = [block for note in NOTES for block in re.findall(r"```fuse[^\n]*\n(.*?)```", note.read_text(), re.S)]
+TEXTS = [*(path.read_text(encoding="utf-8") for path in SPECS), *BLOCKS]
 METHODS = [name for family in family_names() for name in methods_of(family)]
 NAMES = ("a", "b", "m", "d", "base", "seed", "k", "train", "average", "x")
 OPERATORS = ("+", "-", "*", "/", "==", "<", "and", "or", "in", "not in", "..")
@@ -113,11 +121,14 @@ def grown(rng: random.Random) -> str:
              "output {n} to {s}", "target {n} = {e}", 'model {n} from "fixture:llama-a"',
              "param {n}: Size = {e}",
              'data {n} from "fixture:pairs" {{ split: {e} }} |> {v} {{ {n}: {e} }}', "tokenizer {n} = {e}",
-             "use {s}({n}: {e}) as {n}[k in {e}]", "extend {s} as {n}")  # fmt: skip
+             "use {s}({n}: {e}) as {n}[k in {e}]", "extend {s} as {n}", "use {s}({n}: {e}) as {n}",
+             "delta {n} = {e}", "budget {{ reads: {e} }}",
+             "target {n} = ray(nodes: [node(gpus: h100(8), price: {e})])")  # fmt: skip
     lines = ["edition 2026", "param seed = 1"]
     for _ in range(rng.randrange(1, 8)):
         head = rng.choice(heads)
-        while "{e}" in head or "{n}" in head or "{s}" in head or "{v}" in head:
+        while any(hole in head for hole in ("{e}", "{n}", "{s}", "{v}", "{f}")):
+            head = head.replace("{f}", rng.choice(('"a.fuse"', '"b.fuse"', '"{{a}}.fuse"', '"x/a.fuse"')), 1)
             head = head.replace("{e}", _expr(rng, 3).replace("{", "{{").replace("}", "}}"), 1)
             head = head.replace("{n}", rng.choice(NAMES), 1).replace("{v}", rng.choice(verb_names()), 1)
             head = head.replace("{s}", rng.choice(('"s"', '"./{{a}}"', "'x'")), 1)
@@ -172,33 +183,95 @@ def _slots(rng: random.Random, depth: int) -> str:
     return ", ".join(f"{rng.choice(names)}: {_expr(rng, depth - 1)}" for _ in range(rng.randrange(4)))
 
 
-SHAPES: dict[str, Callable[[random.Random], str]] = {
+def several(rng: random.Random) -> dict[str, str]:
+    """Specs that use each other, each whole, changed a little, or grown; who uses whom may be a bomb."""
+    if rng.random() < 0.6:
+        texts = {MAIN: LANGUAGE, "part.fuse": PART, "deep.fuse": DEEP, "law.fuse": DEEP}
+        for name in texts:
+            if rng.random() < 0.5:
+                texts[name] = _changed(rng, texts[name])
+        return texts
+    names = [f"{name}.fuse" for name in ("a", "b", "c", "x/a")]
+    texts = {MAIN: grown(rng), **{name: grown(rng) for name in names}}
+    for name in texts:
+        for number in range(rng.randrange(4)):
+            family = rng.choice(("", "", "[k in n]"))
+            texts[name] += f'use "{rng.choice(names)}" as u{number}{family}\nlet v{number} = u{number}.base\n'
+        texts[name] += (
+            "let n = [" + ", ".join(f'"{i}"' for i in range(rng.choice((0, 1, 2, 30, 300)))) + "]\n"
+        )
+    return texts
+
+
+def _changed(rng: random.Random, text: str) -> str:
+    for _ in range(rng.randrange(1, 4)):
+        tokens = words(Source("fuzz", text)).tokens
+        if tokens:
+            one, other = rng.choice(tokens), rng.choice(tokens)
+            new = rng.choice(("", rng.choice(ALPHABET), rng.choice(NAMES), text[other.start : other.end]))
+            text = f"{text[: one.start]}{new}{text[one.end :]}"
+    return text
+
+
+SHAPES: dict[str, Callable[[random.Random], str | dict[str, str]]] = {
     "bytes": random_bytes,
     "mutated": mutated,
     "grown": grown,
+    "several": several,
 }
 
 
-def case(seed: int, number: int) -> tuple[str, str]:
-    """The shape and the text of one case."""
+def case(seed: int, number: int) -> tuple[str, dict[str, str]]:
+    """The shape of one case, and its texts by path; the first is the spec."""
     rng = random.Random(f"{seed}/{number}")
     shape = list(SHAPES)[number % len(SHAPES)]
-    return shape, SHAPES[shape](rng)
+    made = SHAPES[shape](rng)
+    return shape, {MAIN: made} if isinstance(made, str) else made
 
 
 # --- trying them --------------------------------------------------------------------
 
 
-def front_end(text: str) -> None:
-    """All that an editor or `fusec check` and `fusec fmt` would do with a text."""
-    typed = check(parse(Source("fuzz.fuse", text)), facts, {})
-    for problem in typed.problems:
+class Texts:
+    """Files in memory; implements `compiler.files.Files`."""
+
+    main = MAIN
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = texts
+        self._known: dict[str, File] = {}
+
+    def read(self, path: str) -> File | str:
+        if path not in self._known:
+            if path not in self._texts:
+                return "no such file"
+            self._known[path] = File(path, parse(Source(path, self._texts[path])))
+        return self._known[path]
+
+
+def packages(name: str) -> Extension | PackageProblem:
+    """A package whose verbs and methods are a few of fusec's own."""
+    if name != "acme_fuse_steps":
+        return PackageProblem("missing", "no such package is installed", ("acme_fuse_steps",))
+    verbs = {name: verb for name in ("filter", "merge", "finetune") if (verb := find_verb(name))}
+    methods = {name: cls for name in ("average", "llama", "ray") if (cls := find_method(name))}
+    return Extension(PackagePin(name, "1.0", "0" * 64), verbs, methods, frozenset())
+
+
+def front_end(texts: Mapping[str, str]) -> tuple[Diagnostic, ...]:
+    """All that an editor or `fusec check` and `fusec fmt` would do with a spec; gives its messages."""
+    files = Texts(texts)
+    main = files.read(MAIN)
+    assert isinstance(main, File)
+    problems = check(main.parsed, facts, {}, packages, files).problems
+    for problem in problems:
         render(problem)
     try:
-        laid = format_source(text)
+        laid = format_source(texts[MAIN])
     except DoesNotParse:
-        return
+        return problems
     assert format_source(laid) == laid, "the layout is not stable"
+    return problems
 
 
 def run(job: tuple[int, int, int]) -> tuple[Counter[str], list[Failure], float]:
@@ -209,12 +282,12 @@ def run(job: tuple[int, int, int]) -> tuple[Counter[str], list[Failure], float]:
     slowest = 0.0
     signal.signal(signal.SIGALRM, _too_slow)
     for number in range(first, last):
-        shape, text = case(seed, number)
+        shape, texts = case(seed, number)
         ran[shape] += 1
         start = time.perf_counter()
         signal.setitimer(signal.ITIMER_REAL, LIMIT)
         try:
-            front_end(text)
+            front_end(texts)
         except (Exception, TooSlow) as error:
             failures.append(Failure(number, shape, f"{type(error).__name__}: {error}"[:160]))
         finally:

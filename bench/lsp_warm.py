@@ -3,7 +3,8 @@
     python bench/lsp_warm.py [LINES]
 
 Each of 20 edits changes a number inside one declaration in the middle, and every second one adds a line, so
-that all below it moves. In process: parse, check, and problems ready to be sent. Over stdio: from sending
+that all below it moves. In process: parse, check, and problems ready to be sent; once for the spec itself,
+and once for a short spec that uses it and is checked again because it was edited. Over stdio: from sending
 the whole text to the answer of a code-action request, which waits for that check; both ends in Python.
 """
 
@@ -22,6 +23,16 @@ from pygls.lsp.client import LanguageClient
 
 BOUND = 0.050
 EDITS = 20
+USER = """edition 2026
+
+param seed = 1
+
+use "big.fuse"(seed: 2) as big
+
+model last = finetune { model: big.m1, data: big.code, steps: 10, lr: 1e-3 }
+
+output last to "./out"
+"""
 
 
 def spec(lines: int) -> list[str]:
@@ -59,26 +70,22 @@ def edits(lines: list[str]) -> Iterator[str]:
         yield "\n".join(lines)
 
 
-def in_process(folder: Path, lines: list[str]) -> tuple[float, list[float]]:
-    """Seconds of the first check, and of each check after an edit."""
+def in_process(folder: Path, lines: list[str], user: str) -> tuple[float, list[float]]:
+    """Seconds of the first check of `user`, "big.fuse" itself or what uses it, and of one after each edit."""
     from fusec.cli.lsp.problems import diagnostic
-    from fusec.cli.lsp.server import Open
+    from fusec.cli.lsp.workspace import Workspace
 
-    def check() -> None:
-        for problem in file.typed.problems:
-            diagnostic(problem, file.uri)
+    specs = Workspace()
 
-    uri = (folder / "big.fuse").as_uri()
-    begin = time.perf_counter()
-    file = Open(uri, "\n".join(lines), 0)
-    check()
-    cold, warm = time.perf_counter() - begin, []
-    for text in edits(lines):
+    def check(text: str) -> float:
         begin = time.perf_counter()
-        file.edit(text, 0)
-        check()
-        warm.append(time.perf_counter() - begin)
-    return cold, warm
+        specs.take((folder / "big.fuse").as_uri(), text)
+        for problem in specs.open[(folder / user).as_uri()].problems():
+            diagnostic(problem, specs.uri)
+        return time.perf_counter() - begin
+
+    specs.take((folder / "user.fuse").as_uri(), USER)
+    return check("\n".join(lines)), [check(text) for text in edits(lines)]
 
 
 async def over_stdio(folder: Path, lines: list[str]) -> list[float]:
@@ -118,16 +125,19 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "notes.jsonl").write_text('{"text": "words"}\n' * 8)
-        cold, warm = in_process(folder, lines)
+        cold, warm = in_process(folder, lines, "big.fuse")
+        first, used = in_process(folder, lines, "user.fuse")
         served = asyncio.run(over_stdio(folder, lines))
-    print(f"{len(lines)} lines; first parse and check {cold * 1000:.0f} ms")
-    for what, seconds in (("in process", warm), ("over stdio", served)):
+    print(f"{len(lines)} lines; first check {cold * 1000:.0f} ms, as a used file {first * 1000:.0f} ms")
+    slow = False
+    for what, seconds in (("in process", warm), ("a file that uses it", used), ("over stdio", served)):
         median = statistics.median(seconds)
         print(
-            f"{what}  median of {EDITS} edits {median * 1000:.1f} ms, slowest {max(seconds) * 1000:.1f} ms, "
-            f"bound {BOUND * 1000:.0f} ms"
+            f"{what:<20} median of {EDITS} edits {median * 1000:5.1f} ms, "
+            f"slowest {max(seconds) * 1000:5.1f} ms, bound {BOUND * 1000:.0f} ms"
         )
-    return int(statistics.median(served) >= BOUND)
+        slow = slow or median >= BOUND
+    return int(slow)
 
 
 if __name__ == "__main__":

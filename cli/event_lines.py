@@ -16,6 +16,7 @@ from fusec.runtime.events import (
     RunStarted,
     TaskFailed,
     TaskFinished,
+    TaskRetried,
     TaskStarted,
     TaskWaiting,
 )
@@ -66,6 +67,8 @@ def event_line(event: AnyEvent) -> str:
             return _line("done", f"{event.task}: {time_text(event.seconds)}{size}")
         case TaskFailed():
             return _line("failed", event.task)
+        case TaskRetried():
+            return _line("retry", f"{event.task}: attempt {event.attempt}, after {event.what}")
         case CheckDone():
             return _line("check", f"{terminal.verdict(event.passed, sys.stderr)} {event.name}")
         case OutputPublished():

@@ -31,7 +31,11 @@ COMMANDS = (
     "show",
     "replay",
     "verify",
+    "query",
+    "why",
+    "diff",
     "explain",
+    "docs",
     "lsp",
     "import",
 )

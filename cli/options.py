@@ -10,10 +10,11 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
+PARAMS = "fusec.params"
 
 
 def _settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    settings = {}
+    settings = dict(ctx.meta.get(PARAMS, {}))
     for text in values:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
@@ -26,7 +27,28 @@ def spec_argument(command: Command) -> Command:
     return click.argument("spec", type=PATH)(command)
 
 
+def _params(ctx: click.Context, param: click.Parameter, paths: tuple[Path, ...]) -> None:
+    if paths:
+        from fusec.runtime.params_file import read_params
+
+        ctx.meta[PARAMS] = {name: value for path in paths for name, value in read_params(path).items()}
+
+
 def set_option(command: Command) -> Command:
+    """`--set` and `--params` together, as one argument `settings`.
+
+    A later file wins over an earlier one, and what is set by name over all files.
+    """
+    command = click.option(
+        "--params",
+        type=PATH,
+        metavar="FILE",
+        multiple=True,
+        callback=_params,
+        expose_value=False,
+        is_eager=True,
+        help="Take values of `param`s from a TOML file.",
+    )(command)
     return click.option(
         "--set",
         "settings",
@@ -40,6 +62,20 @@ def set_option(command: Command) -> Command:
 def only_option(command: Command) -> Command:
     return click.option(
         "--only", metavar="NODE", multiple=True, help="Make this result instead of the spec's goals."
+    )(command)
+
+
+def target_option(command: Command) -> Command:
+    return click.option(
+        "--target", metavar="NAME", help="A `target` of the spec to plan for; this machine by default."
+    )(command)
+
+
+def require_option(command: Command) -> Command:
+    return click.option(
+        "--require",
+        type=click.Choice(("exact", "seeded")),
+        help="Refuse outputs that can be repeated less exactly than this.",
     )(command)
 
 

@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 from fusec.cli.columns import columns
+from fusec.compiler.packages import PackageProblem
 from fusec.compiler.slots import Amount, Want
 from fusec.compiler.step import (
     Declared,
@@ -35,8 +36,23 @@ def find_page(topic: str) -> str | None:
     verb = find_verb(topic)
     if verb is not None:
         return verb_page(verb)
+    if "." in topic:
+        return _package_page(topic)
     found = [methods[topic] for family in family_names() if topic in (methods := methods_of(family))]
     return "\n\n".join(map(method_page, found)) or None
+
+
+def _package_page(topic: str) -> str | None:
+    """The page about `package.word`; the package by its name or by that of its entry point."""
+    from fusec.runtime.extensions import installed, packages_with_verbs
+
+    head, _, word = topic.rpartition(".")
+    found = installed(packages_with_verbs().get(head, head))
+    if isinstance(found, PackageProblem):
+        return None if found.kind == "missing" else f"{head}\n\n{found.what}"
+    pages = [verb_page(found.verbs[word])] if word in found.verbs else []
+    pages += [method_page(found.methods[word])] if word in found.methods else []
+    return "\n\n".join(pages) or None
 
 
 def nearest(topic: str) -> str | None:
@@ -69,6 +85,7 @@ def verb_page(cls: type[Step]) -> str:
     about = [("grade", cls.grade), ("revision", str(cls.revision))]
     if cls.subject:
         about.insert(0, ("subject", f"`{cls.subject}`: what stands before `|> {cls.verb}`"))
+    about += _package(cls)
     usage = f"{cls.verb} {{ ... }}"
     return f"{usage}\n\n{_manual(cls)}\n\nslots\n{_slots(cls)}\n\n{columns(about)}"
 
@@ -76,7 +93,14 @@ def verb_page(cls: type[Step]) -> str:
 def method_page(cls: type[Method]) -> str:
     head = f"{cls.name}(...)   a method of `{cls.family}`"
     slots = f"\n\narguments\n{_slots(cls)}" if cls.model_fields else ""
-    return f"{head}\n\n{_manual(cls)}{slots}"
+    package = "".join(f"\n\n{columns([row])}" for row in _package(cls))
+    return f"{head}\n\n{_manual(cls)}{slots}{package}"
+
+
+def _package(cls: type[Declared]) -> list[tuple[str, str]]:
+    if cls.package is None:
+        return []
+    return [("package", f'{cls.package.short}: `extend "{cls.package.name}" as ...`')]
 
 
 def _slots(cls: type[Declared]) -> str:
@@ -111,6 +135,8 @@ def _default(name: str, field: FieldInfo, want: Want) -> str:
         return f"default {str(value).lower()}"
     if value == ():
         return "default []"
+    if isinstance(value, Method):
+        return f"default {value.name}"
     if isinstance(want, Amount):
         return f"default {quantity_text(value, want.dimension, want.kind)}"
     return f"default {value}"

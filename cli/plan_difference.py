@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from fusec.compiler.identity import OUTSIDE, graph_ids
-from fusec.compiler.ir import Goal, Graph, Node
+from fusec.cli.changes import Change, Version, changes_of
+from fusec.cli.columns import shortened
+from fusec.compiler.identity import graph_ids
+from fusec.compiler.ir import Goal, Graph
 from fusec.compiler.irtext import write_ir
-from fusec.compiler.irvalues import write_value
 from fusec.compiler.plan import Plan
+
+TEXT_WIDTH = 40
 
 
 def differences(saved: Plan, now: Plan) -> list[str]:
@@ -23,8 +26,8 @@ def differences(saved: Plan, now: Plan) -> list[str]:
         if name not in before.nodes:
             lines.append(f"+ {name}: {node.verb}")
             continue
-        own = _own_changes(before.nodes[name], node)
-        lines += [f"~ {name}: {change}" for change in own]
+        own = changes_of(Version(before, old), Version(after, new), name)
+        lines += [f"~ {name}: {_text(change)}" for change in own]
         if not own:
             follow.append(name)
     lines += [
@@ -36,18 +39,6 @@ def differences(saved: Plan, now: Plan) -> list[str]:
     if follow:
         lines.append(f"  follows: {', '.join(follow)}")
     return lines
-
-
-def _own_changes(before: Node, after: Node) -> list[str]:
-    """Changes of a node's own slots; inputs are compared by name."""
-    if (before.verb, before.revision) != (after.verb, after.revision):
-        return [f"{before.verb} r{before.revision} -> {after.verb} r{after.revision}"]
-    old, new = dict(before.slots), dict(after.slots)
-    return [
-        f"{slot}: {_text(old.get(slot))} -> {_text(new.get(slot))}"
-        for slot in (*old, *(slot for slot in new if slot not in old))
-        if slot not in OUTSIDE and old.get(slot) != new.get(slot)
-    ]
 
 
 def _goal_changes(before: Graph, after: Graph) -> list[str]:
@@ -66,6 +57,9 @@ def _goal(goal: Goal) -> str:
     return line.rsplit(" @ ", 1)[0]
 
 
-def _text(value: object) -> str:
-    text = "none" if value is None else write_value(value)
-    return text if len(text) <= 40 else f"{text[:38]}.."
+def _text(change: Change) -> str:
+    """`lr: 1e-05 -> 2e-05`, `experts: + law`."""
+    what = change.slot or change.what
+    if change.what == "inputs" and not (change.was and change.now):
+        return f"{what}: {'+' if change.now else '-'} {change.now or change.was}"
+    return f"{what}: {shortened(change.was, TEXT_WIDTH)} -> {shortened(change.now, TEXT_WIDTH)}"

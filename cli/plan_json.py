@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from fusec.compiler.cost import Range
 from fusec.compiler.plan import Plan, Task
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
-    """Amounts are likely values in bytes and seconds, with `[low, high]` beside those that spread."""
+    """Amounts are likely values in bytes and seconds, with `[low, high]` beside those that spread.
+
+    A price is None where nobody states one; prices are in `currency`.
+    """
     new = [task for task in plan.tasks if task.state == "new"]
-    seconds = sum((task.seconds for task in new), Range())
+    prices = [task.money.likely for task in new if task.money is not None]
     return {
         "plan": plan.id,
         "spec": plan.spec,
         "grade": plan.grade,
         "rates": plan.rates,
+        "target": plan.target.name if plan.target is not None else None,
         "params": dict(plan.params),
         "nodes": [_node(task) for task in plan.tasks],
         "totals": {
@@ -24,8 +27,11 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             "stored": sum(task.state == "stored" for task in plan.tasks),
             "reads_bytes": int(sum(task.cost.reads.likely for task in new)),
             "writes_bytes": int(sum(task.cost.writes.likely for task in new)),
-            "seconds": seconds.likely,
-            "seconds_range": [seconds.low, seconds.high],
+            "seconds": plan.wall.likely,
+            "seconds_range": [plan.wall.low, plan.wall.high],
+            "gpu_hours": sum(task.gpu_hours.likely for task in new),
+            "price": sum(prices) if len(prices) == len(new) and plan.target is not None else None,
+            "currency": (plan.target.currency or None) if plan.target is not None else None,
         },
         "budgets": [
             {
@@ -38,12 +44,12 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             for limit in plan.limits
         ],
         "passes": [{"name": p.name, "before": p.before, "after": p.after} for p in plan.passes],
+        "packages": [{"name": p.name, "version": p.version, "sha256": p.sha256} for p in plan.packages],
         "unpinned": [source.name for source in plan.sources if not source.facts.pinned_by_content],
     }
 
 
 def _node(task: Task) -> dict[str, Any]:
-    """`price` is None: work on this machine costs time, not money."""
     return {
         "name": task.name,
         "verb": task.verb,
@@ -54,5 +60,6 @@ def _node(task: Task) -> dict[str, Any]:
         "writes_bytes": int(task.cost.writes.likely),
         "seconds": task.seconds.likely,
         "seconds_range": [task.seconds.low, task.seconds.high],
-        "price": None,
+        "gpus": task.place.ask.gpus if task.place is not None else 0,
+        "price": task.money.likely if task.money is not None else None,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from fusec.cli.columns import columns, shortened
@@ -11,7 +12,7 @@ from fusec.compiler.ir import Call, Check, Graph, Node, Output
 from fusec.compiler.plan import Plan, PlannedLimit, Task
 from fusec.lang.units import quantity_text
 
-HEADS = ("node", "state", "reads", "time", "grade", "note")
+HEADS = ("node", "state", "reads", "time", "price", "grade", "note")
 NODE_WIDTH, NOTE_WIDTH = 28, 12
 _MEMBER = re.compile(r"(?P<head>[^\[]*)\[(?P<key>[^\]]*)\](?P<tail>.*)")
 
@@ -43,6 +44,15 @@ def count_text(amount: float) -> str:
         if amount >= size:
             return f"{float(f'{amount / size:.3g}'):g}{unit}"
     return f"{amount:.0f}"
+
+
+def price_text(plan: Plan, tasks: Iterable[Task]) -> str:
+    """What the tasks cost together; `-` unless the price of each that runs is known."""
+    prices = [task.money for task in tasks if task.state == "new"]
+    known = [price.likely for price in prices if price is not None]
+    if plan.target is None or not known or len(known) < len(prices):
+        return "-"
+    return quantity_text(sum(known), "Money", plan.target.currency)
 
 
 def time_text(seconds: float) -> str:
@@ -99,18 +109,19 @@ def _table(plan: Plan, graph: Graph, width: int, verbose: bool) -> str:
                 first.state,
                 size_text(reads) if new and reads else "-",
                 time_text(seconds) if new else "-",
+                price_text(plan, row.tasks),
                 first.grade,
                 row.note,
             )
         )
     for goal in graph.goals:
         if isinstance(goal, Output):
-            lines.append(("output", "", "-", "-", plan.grade, f"{str(goal.of)[1:]} -> {goal.to}"))
+            lines.append(("output", "", "-", "-", "-", plan.grade, f"{str(goal.of)[1:]} -> {goal.to}"))
     if not verbose:
-        used = 2 + sum(max(len(line[at]) for line in lines) + 2 for at in range(5))
+        used = 2 + sum(max(len(line[at]) for line in lines) + 2 for at in range(6))
         room = max(width - used, NOTE_WIDTH)
-        lines = [(*line[:5], shortened(line[5], room)) for line in lines]
-    return columns(lines, right=(2, 3))
+        lines = [(*line[:6], shortened(line[6], room)) for line in lines]
+    return columns(lines, right=(2, 3, 4))
 
 
 # --- below the table ----------------------------------------------------------------------
@@ -118,9 +129,12 @@ def _table(plan: Plan, graph: Graph, width: int, verbose: bool) -> str:
 
 def _footer(plan: Plan, graph: Graph) -> str:
     new = [task for task in plan.tasks if task.state == "new"]
-    seconds = sum((task.seconds for task in new), Range())
+    seconds = plan.wall
     reads = sum(task.cost.reads.likely for task in new)
     time = f"{time_text(seconds.likely)} ({time_text(seconds.low)} .. {time_text(seconds.high)})"
+    price = price_text(plan, new)
+    if price != "-":
+        time += f", {price}"
     lines = [
         ("total", f"{len(new)} to compute, {size_text(reads)} read, {time}" if new else "nothing to compute")
     ]
@@ -133,6 +147,8 @@ def _footer(plan: Plan, graph: Graph) -> str:
     if loose:
         count = f"{len(loose)} of {len(plan.sources)} not pinned by content"
         lines.append(("sources", f"{count}; `fusec lock {plan.spec}` pins them"))
+    if plan.packages:
+        lines.append(("packages", ", ".join(pin.short for pin in plan.packages)))
     lines.append(("rates", plan.rates))
     lines.append(("plan", plan.id[:8]))
     return columns(lines)

@@ -1,30 +1,91 @@
-"""From a checked spec to a plan within its budget."""
+"""From a checked spec to a plan that fits its budget and its target."""
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
 from fusec.cli.checking import tell
 from fusec.compiler.plan import Plan
+from fusec.compiler.step import Grade
+from fusec.compiler.typed import TypedTarget
 from fusec.runtime.session import Checked, Session
 
 
-def require_budget(checked: Checked, plan: Plan) -> None:
-    """Ends the command when the plan costs more than the spec's budget allows (FUSE301)."""
-    from fusec.compiler.budget import over_budget
+@dataclass(frozen=True)
+class Wish:
+    """What shall be planned besides the spec: results, a target, the passes left out, the grade required."""
 
-    problems = over_budget(checked.typed, plan)
-    if problems:
-        tell(problems)
+    only: tuple[str, ...] = ()
+    target: str | None = None
+    without: frozenset[str] = frozenset()
+    grade: Grade | None = None
+
+
+def find_target(checked: Checked, name: str | None) -> TypedTarget | None:
+    """The target of that name; ends the command when the spec declares no such target (FUSE101)."""
+    if name is None or name in checked.typed.targets:
+        return None if name is None else checked.typed.targets[name]
+    from fusec.lang.codes.fuse101_unknown_name import UnknownName
+    from fusec.lang.source import Source
+
+    known = tuple((target.name, target.expr.span) for target in checked.typed.targets.values())
+    tell([UnknownName(name=name, at=Source("--target", name).span(0, len(name)), known=known)])
+    raise click.exceptions.Exit(1)
+
+
+def on_target(checked: Checked, name: str) -> Checked:
+    """The spec with what keeps its steps from running on a target, nothing being stored yet."""
+    from fusec.compiler.fitting import misplaced
+    from fusec.compiler.lower import lower
+    from fusec.compiler.passes.prune_goals import prune_goals
+
+    target = find_target(checked, name)
+    assert target is not None
+    needed = prune_goals(lower(checked.typed)).nodes
+    steps = (checked.typed.steps[node] for node in needed)
+    return replace(checked, problems=(*checked.problems, *misplaced(checked.typed, steps, target)))
+
+
+def require_fit(session: Session, checked: Checked, plan: Plan, wish: Wish, stored: Container[str]) -> None:
+    """Tells what the plan does not fit into; ends the command where it exceeds budget, target or grade."""
+    from fusec.compiler.fitting import unfit
+    from fusec.compiler.remedies import Remedies
+
+    def replan(text: str, settings: Mapping[str, str]) -> Plan | None:
+        other = session.check_text(text, settings)
+        return None if other.failed else _plan(session, other, wish, stored)
+
+    remedies = Remedies(checked.source, session.settings, checked.typed, replan)
+    problems = unfit(checked.typed, plan, find_target(checked, wish.target), remedies)
+    if wish.grade is not None:
+        from fusec.compiler.grades import below
+
+        problems += below(checked.typed, plan.graph(), checked.source, wish.grade)
+    tell(problems)
+    if any(problem.level == "error" for problem in problems):
         raise click.exceptions.Exit(1)
 
 
-def make(session: Session, checked: Checked, only: tuple[str, ...], without: Container[str] = ()) -> Plan:
-    """The plan against what the store holds; neither makes a store nor changes one."""
-    return session.plan(checked, stored=stored_ids(session.store_path), only=only, without=without)
+def make(session: Session, checked: Checked, wish: Wish) -> Plan:
+    """The plan against what the store holds, within its limits; neither makes a store nor changes one."""
+    stored = stored_ids(session.store_path)
+    find_target(checked, wish.target)
+    plan = _plan(session, checked, wish, stored)
+    require_fit(session, checked, plan, wish, stored)
+    return plan
+
+
+def draft(session: Session, checked: Checked, wish: Wish) -> Plan:
+    """The plan against what the store holds, whether it fits or not."""
+    return _plan(session, checked, wish, stored_ids(session.store_path))
+
+
+def _plan(session: Session, checked: Checked, wish: Wish, stored: Container[str]) -> Plan:
+    return session.plan(checked, stored=stored, only=wish.only, without=wish.without, target=wish.target)
 
 
 def stored_ids(store: Path) -> frozenset[str]:

@@ -23,6 +23,8 @@ def run_text(manifest: Manifest) -> str:
         ),
         ("with", ", ".join(f"{name} {version}" for name, version in place.libraries.items())),
     ]
+    if manifest.packages:
+        about.append(("packages", ", ".join(pin.short for pin in manifest.packages)))
     return columns(rows, right=(4, 5, 6, 7, 8)) + "\n\n" + columns(about)
 
 

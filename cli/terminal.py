@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
-from typing import IO
+from typing import IO, Literal
 
 from fusec.lang.render import Paint, Role
 
@@ -73,7 +74,10 @@ def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def error(what: str, hint: str = "") -> None:
-    note(paint("error", "error", sys.stderr) + f": {what}")
+def error(what: str, hint: str = "", level: Literal["error", "warning"] = "error") -> None:
+    """One sentence and the next step; a code at its beginning stands where that of a diagnostic does."""
+    code = re.match(r"(FUSE\d+): ", what)
+    heading = f"{level}[{code[1]}]" if code else level
+    note(paint(level, heading, sys.stderr) + f": {what[code.end() :] if code else what}")
     if hint:
         note(paint("footer", "hint", sys.stderr) + f": {hint}")

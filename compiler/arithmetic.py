@@ -36,6 +36,9 @@ ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "/": operator.truediv,
 }
 
+PER_TIME = {"B/s": ("B", 1), "tokens/s": ("tokens", 1), "USD/h": ("USD", 3600), "EUR/h": ("EUR", 3600)}
+"""What each rate or price counts, and in how many seconds."""
+
 
 def number(c: Checker, expr: tree.Number) -> Any:
     """The number as written."""
@@ -160,8 +163,14 @@ def _arithmetic(c: Checker, expr: tree.Binary, left: Any, right: Any) -> Any:
 
 
 def _scale(c: Checker, expr: tree.Binary, left: Any, right: Any, value: int | float) -> Any:
-    """`2 * 8 GB`, `24 GB / 3`, `24 GB / 8 GB`, and a share of anything; `value` is the bare result."""
+    """`2 * 8 GB`, `24 GB / 3`, `24 GB / 8 GB`, and a share of anything; `value` is the bare result.
+
+    What is paid or done per time goes with times: `2 USD/h * 3 h`, `24 GB / 2 GB/s`, `6 USD / 3 h`.
+    """
     both = isinstance(left, Measure) and isinstance(right, Measure)
+    over_time = _over_time(expr, left, right) if both else None
+    if over_time is not None:
+        return _held(c, over_time, expr.span)
     if both and expr.op == "/":
         return value if _same_unit(c, expr, left, right) else UNKNOWN
     if both and "Share" not in (left.dimension, right.dimension):
@@ -171,6 +180,25 @@ def _scale(c: Checker, expr: tree.Binary, left: Any, right: Any, value: int | fl
     one = right if not isinstance(left, Measure) or (both and left.dimension == "Share") else left
     whole = round(value) if one.dimension in ("Size", "Count") and isfinite(value) else value
     return _held(c, Measure(whole, one.dimension, one.kind), expr.span)
+
+
+def _over_time(expr: tree.Binary, left: Measure, right: Measure) -> Measure | None:
+    """A rate or price with a time or with what it counts; None where the two are not of that sort."""
+    for rate, (counted, seconds) in PER_TIME.items():
+        match expr.op, left.kind, right.kind:
+            case ("*", "s", kind) | ("*", kind, "s") if kind == rate:
+                return _of(counted, left.value * right.value / seconds)
+            case "/", kind, other if (kind, other) == (counted, rate):
+                return _of("s", left.value / right.value * seconds)
+            case "/", kind, "s" if kind == counted:
+                return _of(rate, left.value / right.value * seconds)
+    return None
+
+
+def _of(unit: str, value: float) -> Measure:
+    dimension = UNITS[unit].dimension
+    whole = dimension in ("Size", "Count") and isfinite(value)
+    return Measure(round(value) if whole else value, dimension, UNITS[unit].kind)
 
 
 def _same_unit(c: Checker, expr: tree.Binary, left: Any, right: Any) -> bool:

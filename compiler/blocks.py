@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pydantic
 
+from fusec.compiler.capabilities import capable
+from fusec.compiler.dropped import where_dropped
 from fusec.compiler.expect import expect, fit
+from fusec.compiler.foreign import blamed, result_type, verb_at
 from fusec.compiler.scope import Scope
 from fusec.compiler.slots import Input, RowOf, Want
-from fusec.compiler.step import Declared, Method, Step, find_verb, verb_names
-from fusec.compiler.steps.select import Select
-from fusec.compiler.values import UNKNOWN, Broken
+from fusec.compiler.step import Declared, Method, Step
+from fusec.compiler.values import UNKNOWN, Broken, Measure
 from fusec.lang import tree
 from fusec.lang.codes.fuse002_unexpected import Unexpected
 from fusec.lang.codes.fuse102_declared_twice import DeclaredTwice
 from fusec.lang.codes.fuse103_unknown_slot import UnknownSlot
 from fusec.lang.codes.fuse104_missing import Missing
-from fusec.lang.codes.fuse107_unknown_verb import UnknownVerb
 from fusec.lang.codes.fuse212_out_of_range import OutOfRange
 from fusec.lang.codes.fuse401_needs_seed import NeedsSeed
 from fusec.lang.diagnostics import Diagnostic, Fix
@@ -54,21 +55,21 @@ class StepSite:
     def label(self, value: Input) -> str:
         return value.ref.node
 
+    def declared(self, value: Input) -> Span | None:
+        made = self.c.steps.get(value.ref.node)
+        return made.at if made is not None else None
+
     def report(self, diagnostic: Diagnostic) -> None:
         self.c.report(diagnostic)
 
     def dropped(self, value: Input, column: str) -> Span | None:
-        """Walk back to the `select` that left a column out."""
-        step = self.c.steps.get(value.ref.node)
-        while step is not None:
-            data = getattr(step.step, "data", None)
-            before = data.type if isinstance(data, Input) else None
-            if not isinstance(before, DataType) or not isinstance(data, Input):
-                return None
-            if isinstance(step.step, Select) and column in dict(before.columns):
-                return step.at
-            step = self.c.steps.get(data.ref.node)
-        return None
+        return where_dropped(self.c.steps, value, column)
+
+    def know_space(self, fingerprint: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self.c.spaces[fingerprint] = shapes
+
+    def shapes_of(self, fingerprint: str) -> Mapping[str, tuple[int, ...]] | None:
+        return self.c.spaces.get(fingerprint)
 
     def tokenizer_adds(self, base: str, other: str) -> int | None:
         return self.c.tokenizer_adds(base, other)
@@ -78,21 +79,24 @@ def step(c: Checker, verb: tree.Expr, block: tree.Block | None, subject: Subject
     """The result of `verb { ... }`, filed under the scope's address; UNKNOWN after a report."""
     if not isinstance(verb, (tree.Name, tree.Field)):  # the parser has said so
         return UNKNOWN
-    cls = find_verb(verb.id) if isinstance(verb, tree.Name) else None
+    cls = verb_at(c, verb, scope)
     if cls is None:
-        c.report(UnknownVerb(name=verb.span.text, at=verb.span, known=verb_names(), what="verb"))
         return UNKNOWN
     slots = slots_of(c, block)
     name = c.free(scope.address, cls.verb)
     values = _values(c, cls, slots, subject, verb.span, Scope(scope.names, name))
     if values is None:
         return UNKNOWN
-    made = _build(c, cls, values, {n: s.value.span for n, s in slots.items()}, verb.span)
+    written = {n: s.value.span for n, s in slots.items()}
+    made = _build(c, cls, values, written, verb.span)
     if made is None:
         return UNKNOWN
     exprs = {n: s.value for n, s in slots.items()}
-    type_ = made.gives(StepSite(c, name, verb.span, exprs, cls.subject))
-    return c.add(name, made, type_, verb.span)
+    site = StepSite(c, name, verb.span, exprs, cls.subject)
+    if not capable(site, made, verb.span):
+        return UNKNOWN
+    type_ = result_type(made, site, verb.span)
+    return c.add(name, made, type_, verb.span, written)
 
 
 def pipeline(c: Checker, head: Any, at: Span, stages: tuple[tree.Stage, ...], scope: Scope) -> Any:
@@ -100,7 +104,7 @@ def pipeline(c: Checker, head: Any, at: Span, stages: tuple[tree.Stage, ...], sc
     value = head
     for number, stage in enumerate(stages, start=1):
         last = number == len(stages)
-        verb = stage.verb.span.text
+        verb = stage.verb.span.text.rpartition(".")[2]
         inner = scope if last else Scope(scope.names, c.free(f"{scope.address}/{verb}", verb))
         value = step(c, stage.verb, stage.block, (value, at), inner)
         at = stage.verb.span
@@ -169,6 +173,7 @@ def _values(
     if subject is not None:
         values[cls.subject] = _subject(c, cls, subject)
     columns = _columns(c, cls, slots, values, scope)
+    outer, c.rows_of = c.rows_of, values.get(cls.subject)
     opened: list[tuple[str, Any]] = []
     ok = True
     for name, slot in slots.items():
@@ -188,6 +193,7 @@ def _values(
                 values[name] = value
             else:
                 opened.append((name, value))
+    c.rows_of = outer
     if cls.open_slots:
         values[cls.open_slots] = tuple(opened)
         ok = ok and not any(isinstance(value, Broken) for _, value in opened)
@@ -242,21 +248,19 @@ def _seed(c: Checker, cls: type[Step], values: dict[str, Any], at: Span) -> bool
 def _build(
     c: Checker, cls: type[Declared], values: dict[str, Any], spans: Mapping[str, Span], at: Span
 ) -> Any:
-    try:
-        return cls(**values)
-    except pydantic.ValidationError as error:
-        for problem in error.errors():
-            name = str(problem["loc"][0]) if problem["loc"] else ""
-            c.report(
-                OutOfRange(
-                    at=spans.get(name, at), what=name, got=_shown(problem["input"]), allowed=_allowed(problem)
-                )
-            )
-        return None
+    with blamed(cls, at, c.report):
+        try:
+            return cls(**values)
+        except pydantic.ValidationError as error:
+            for problem in error.errors():
+                name = str(problem["loc"][0]) if problem["loc"] else ""
+                got, allowed = _shown(problem["input"]), _allowed(problem)
+                c.report(OutOfRange(at=spans.get(name, at), what=name, got=got, allowed=allowed))
+    return None
 
 
 def _shown(value: Any) -> str:
-    return str(value) if isinstance(value, (int, float, str)) else "this"
+    return str(value) if isinstance(value, (int, float, str, Measure)) else "this"
 
 
 def _allowed(problem: Any) -> str:

@@ -6,25 +6,31 @@ a cycle is a name met again on the way. It knows sources only through `Facts`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fusec.compiler import blocks, declared, evaluate, gates
 from fusec.compiler.facts import SourceFacts, SourceRequest, TokenizerFacts, compare_tokenizers
+from fusec.compiler.files import File, Files, NoFiles
 from fusec.compiler.ir import Ref
-from fusec.compiler.module import Module, bind
+from fusec.compiler.module import Argument, Module, bind
+from fusec.compiler.packages import Extension, PackagesOf, no_packages
+from fusec.compiler.paths import is_local, only_by_case
 from fusec.compiler.rowexpr import RowProblem, column_type
 from fusec.compiler.rows import Columns
 from fusec.compiler.scope import Scope
 from fusec.compiler.slots import Input
 from fusec.compiler.step import Method, Step, find_method
-from fusec.compiler.typed import FactsOf, Typed, TypedStep
+from fusec.compiler.typed import FactsOf, Limit, Typed, TypedPackage, TypedStep, TypedTarget
 from fusec.compiler.values import UNKNOWN, Broken, written
 from fusec.lang import tree
 from fusec.lang.codes.fuse002_unexpected import Unexpected
+from fusec.lang.codes.fuse006_unknown_unit import UnknownUnit
 from fusec.lang.codes.fuse101_unknown_name import UnknownName
 from fusec.lang.codes.fuse105_cycle import Cycle
+from fusec.lang.codes.fuse107_unknown_verb import UnknownVerb
 from fusec.lang.codes.fuse108_never_used import NeverUsed
 from fusec.lang.codes.fuse207_kind_differs import KindDiffers
 from fusec.lang.codes.fuse212_out_of_range import OutOfRange
@@ -33,6 +39,9 @@ from fusec.lang.lexer import MAX_PROBLEMS
 from fusec.lang.parse import Parsed
 from fusec.lang.source import Span
 from fusec.lang.types import Type, Unknown
+
+if TYPE_CHECKING:
+    from fusec.compiler.modules import Instance
 
 MAX_WORK = 250_000
 """How many values a spec may compute: comprehensions in comprehensions grow beyond any use."""
@@ -45,9 +54,28 @@ class GivenUp(Exception):
         self.problem = problem
 
 
-def check(parsed: Parsed, facts: FactsOf, settings: Mapping[str, str] | None = None) -> Typed:
-    """Type a parsed spec; its problems follow those of the parser. `settings` are `--set` texts."""
-    checker = Checker(bind(parsed, settings or {}), facts)
+def check(
+    parsed: Parsed,
+    facts: FactsOf,
+    settings: Mapping[str, str] | None = None,
+    packages: PackagesOf = no_packages,
+    files: Files | None = None,
+) -> Typed:
+    """Type a parsed spec; its problems follow those of the parser. `settings` are `--set` texts.
+
+    `packages` loads what `extend` names, `files` reads what `use` names.
+    """
+    checker = Checker(bind(parsed, settings or {}), facts, packages, files)
+    try:
+        return checker.run()
+    except GivenUp as given_up:
+        return checker.give_up(given_up.problem)
+    except RecursionError:
+        # Declarations in an order that makes evaluation deep: what others need goes first.
+        from fusec.compiler.order import needed_first
+
+        checker = Checker(needed_first(checker.module), facts, packages, files)
+        checker.arranged = needed_first
     try:
         return checker.run()
     except GivenUp as given_up:
@@ -56,45 +84,124 @@ def check(parsed: Parsed, facts: FactsOf, settings: Mapping[str, str] | None = N
         return checker.give_up(checker.too_long_a_chain())
 
 
+@dataclass
+class Uses:
+    """What all instances of used files share: their number, and the messages they have given."""
+
+    count: int = 0
+    said: set[tuple[str, Span]] = field(default_factory=set)
+
+    def first(self, problem: Diagnostic) -> bool:
+        """Whether no instance has said this of this place; from now on one has."""
+        place = problem.code, problem.marks()[0].span
+        known = place in self.said
+        self.said.add(place)
+        return not known
+
+
 class Checker:
     """The state of one check: what has been evaluated, what is being evaluated, what was said."""
 
-    def __init__(self, module: Module, facts: FactsOf) -> None:
-        self.module, self.facts_of = module, facts
+    instance_class: ClassVar[type[Instance] | None] = None
+    """What evaluates the files that are used, where that is another class than `modules.Instance`."""
+
+    def __init__(
+        self,
+        module: Module,
+        facts: FactsOf,
+        packages: PackagesOf = no_packages,
+        files: Files | None = None,
+    ) -> None:
+        self.module, self.facts_of, self.packages_of = module, facts, packages
+        self.files: Files = files or NoFiles()
+        self.used_files: dict[str, File] = {}
+        self.packages: dict[str, TypedPackage] = {}
+        self.instances = Uses()
+        self.chain: tuple[str, ...] = (self.files.main,)
+        self.prefix = self.folder = ""
+        self.arguments: Mapping[str, Argument] = {}
+        self.used_at: Span | None = None
+        self.root: Checker = self
+        self.arranged: Callable[[Module], Module] = _as_written
         self.steps: dict[str, TypedStep] = {}
         self.sources: dict[str, SourceRequest] = {}
         self.facts: dict[str, SourceFacts] = {}
+        self.licences: dict[str, str] = {}
         self.tokenizers: dict[str, TokenizerFacts] = {}
+        self.spaces: dict[str, Mapping[str, tuple[int, ...]]] = {}
         self._values: dict[str, Any] = {}
+        self.rows_of: Any = None  # the data whose rows the step at hand reads
         self._pending: list[tuple[str, Span]] = []
         self._used: set[str] = set()
         self._in_cycles: set[str] = set()
+        self._taken: dict[tuple[str, str], int] = {}
         self._problems: dict[Diagnostic, None] = dict.fromkeys(module.problems)
         self._work = self._errors = 0
 
     def run(self) -> Typed:
         for name, decl in self.module.named.items():
-            if isinstance(decl, (tree.Param, tree.Bind, tree.Target)):
+            on_demand = isinstance(decl, (tree.Let, tree.Broken))
+            if not on_demand or name in self.module.ahead:
                 self.value_of(name, decl)
         goals = gates.goals(self)
         limits = gates.limits(self)
-        # A plain `let` means something where it is used (`let order = cosine`), so it has its turn last.
-        for name, decl in self.module.named.items():
-            if isinstance(decl, tree.Let) and name not in self._used:
-                self.value_of(name, decl)
+        # A plain `let` means something where it is used (`let order = cosine`), so it has its turn last, and
+        # none where a word is unknown: that may be its name, misspelt.
+        if not any(isinstance(problem, (UnknownName, UnknownVerb)) for problem in self._problems):
+            for name, decl in self.module.named.items():
+                if isinstance(decl, tree.Let) and name not in self._used:
+                    self.value_of(name, decl)
         targets = {
-            name: value
-            for name, value in self._values.items()
-            if isinstance(self.module.named[name], tree.Target) and isinstance(value, Method)
+            name: TypedTarget(name, self._values[name], decl.value)
+            for name, decl in self.module.named.items()
+            if isinstance(decl, tree.Target) and isinstance(self._values.get(name), Method)
         }
         params = {
             name: written(value)
             for name, value in self._values.items()
             if isinstance(self.module.named[name], tree.Param) and not isinstance(value, Broken)
         }
+        self.packages |= self.extensions()
+        if self.licences:
+            from fusec.compiler.licensing import clashes
+
+            for warning in clashes(self.steps, goals, self.licences):
+                self.report(warning)
+        for problem in only_by_case(
+            (request.uri, self.steps[name].at)
+            for name, request in self.sources.items()
+            if is_local(request.uri) and name in self.steps
+        ):
+            self.report(problem)
         self._say_unused()
+        self._say_without_use(limits, targets)
         problems = tuple(self._problems)
-        return Typed(self.steps, goals, limits, targets, params, self.sources, self.facts, problems)
+        return Typed(
+            steps=self.steps,
+            goals=goals,
+            limits=limits,
+            targets=targets,
+            params=params,
+            sources=self.sources,
+            facts=self.facts,
+            problems=problems,
+            packages=self.packages,
+            files={path: file.parsed.file.source for path, file in self.used_files.items()},
+            licences=self.licences,
+            values=self._values,
+        )
+
+    def extensions(self) -> dict[str, TypedPackage]:
+        """The packages that this file extends, by address."""
+        return {
+            self.address(name): TypedPackage(value.pin, self.module.named[name].span)
+            for name, value in self._values.items()
+            if isinstance(value, Extension)
+        }
+
+    def address(self, name: str) -> str:
+        """What a declaration of this file is called in the plan: `law.train` in one that is used as `law`."""
+        return f"{self.prefix}{name}"
 
     def too_long_a_chain(self) -> Diagnostic:
         _, at = self._pending[0]
@@ -114,7 +221,18 @@ class Checker:
         self._errors += problem.level == "error"
         if self._errors > MAX_PROBLEMS:
             says = f"more than {MAX_PROBLEMS} mistakes: the rest is not told"
-            raise GivenUp(Unexpected(problem.marks()[0].span, says))
+            raise GivenUp(Unexpected(problem.marks()[0].span, says, fix=Fix("mend those above first")))
+
+    def unit_wanted(self, at: Span, slot: str, dimension: str) -> None:
+        """Let the message about an unknown unit inside `at` say what belongs there."""
+
+        def told(problem: Diagnostic) -> Diagnostic:
+            if not isinstance(problem, UnknownUnit) or problem.unit.source is not at.source:
+                return problem
+            inside = at.start <= problem.unit.start < at.end
+            return replace(problem, slot=slot, wanted=dimension) if inside else problem
+
+        self._problems = dict.fromkeys(map(told, self._problems))
 
     def work(self, at: Span) -> None:
         """Count one more value computed, for the expression `at`."""
@@ -144,6 +262,20 @@ class Checker:
                 continue
             kind = decl.kind if isinstance(decl, tree.Bind) else type(decl).__name__.lower()
             self.report(NeverUsed(name=name, at=decl.name.span, kind=kind))
+
+    def _say_without_use(self, limits: tuple[Limit, ...], targets: Mapping[str, TypedTarget]) -> None:
+        """Targets that contradict themselves, and limits of what no step uses once all else is well."""
+        if targets:
+            from fusec.compiler.placement import currencies_differ, unreachable_store
+
+            for target in targets.values():
+                for problem in (*currencies_differ(target), *unreachable_store(target)):
+                    self.report(problem)
+        if limits and not any(problem.level == "error" for problem in self._problems):
+            from fusec.compiler.budget import without_effect
+
+            for problem in without_effect(limits, self.steps.values()):
+                self.report(problem)
 
     # --- names ------------------------------------------------------------------
 
@@ -188,7 +320,7 @@ class Checker:
         """The scope of a `let` whose expression is evaluated where it is used."""
         self._used.add(let.name.id)
         self._pending.append((let.name.id, let.name.span))
-        yield Scope(address=let.name.id)
+        yield Scope(address=self.address(let.name.id))
         self._pending.pop()
 
     def value_of(self, name: str, decl: Any) -> Any:
@@ -240,20 +372,22 @@ class Checker:
 
     # --- steps ---------------------------------------------------------------------------
 
-    def add(self, name: str, step: Step, type_: Type, at: Span) -> Any:
+    def add(
+        self, name: str, step: Step, type_: Type, at: Span, written: Mapping[str, Span] | None = None
+    ) -> Any:
         """File a typed step under a free address and give it as a value."""
         if isinstance(type_, Unknown):
             return UNKNOWN
         label = name.split("/", 1)[0]
-        self.steps[name] = TypedStep(name, step, type_, at, label)
+        self.steps[name] = TypedStep(name, step, type_, at, label, written or {})
         return Input(Ref(name), type_)
 
     def free(self, address: str, verb: str) -> str:
         """An address nobody has: the plain one, or with the verb behind it."""
-        wanted, number = address or verb, 1
-        while wanted in self.steps:
+        number = self._taken.get((address, verb), 1)  # all before it are in use
+        while (wanted := _numbered(address, verb, number)) in self.steps:
             number += 1
-            wanted = f"{address}/{verb}" if number == 2 else f"{address}/{verb}_{number - 1}"
+        self._taken[address, verb] = number
         return wanted
 
     def tokenizer_adds(self, base: str, other: str) -> int | None:
@@ -262,3 +396,13 @@ class Checker:
             return None
         match = compare_tokenizers(a, b)
         return match.extra if match.kind == "extends" else None
+
+
+def _as_written(module: Module) -> Module:
+    return module
+
+
+def _numbered(address: str, verb: str, number: int) -> str:
+    if number == 1:
+        return address or verb
+    return f"{address}/{verb}" if number == 2 else f"{address}/{verb}_{number - 1}"

@@ -1,19 +1,23 @@
-"""Whether two models may be combined weight by weight: one space, one ancestor, one tokenizer."""
+"""Whether two models, or a model and a delta, may be combined: one space, one ancestor, one tokenizer."""
 
 from __future__ import annotations
 
+from fusec.compiler.deltas import check_delta_fits
 from fusec.compiler.slots import Input
 from fusec.compiler.step import Site
 from fusec.lang.codes.fuse201_different_space import DifferentSpace
 from fusec.lang.codes.fuse202_ancestor_unknown import AncestorUnknown
 from fusec.lang.codes.fuse203_tokenizers_disagree import TokenizersDisagree
 from fusec.lang.source import Span
-from fusec.lang.types import ModelType
+from fusec.lang.types import DeltaType, ModelType
 
 
 def check_same_coordinates(site: Site, base: Input, other: Input, at: Span) -> None:
     """Report the first reason why `other`, written at `at`, cannot be combined with `base`."""
     a, b = base.type, other.type
+    if isinstance(a, ModelType) and isinstance(b, DeltaType):
+        check_delta_fits(site, base, other, at)
+        return
     if not isinstance(a, ModelType) or not isinstance(b, ModelType):
         return
     if a.space.fingerprint != b.space.fingerprint:

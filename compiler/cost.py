@@ -36,7 +36,8 @@ def about(value: float, spread: float) -> Range:
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """What one step uses. `expert_reads` is the part of `reads` that a merge budget binds."""
+    """What one step uses. `expert_reads` is the part of `reads` that a merge budget binds, `teacher` the
+    part of `tokens` that a teacher reads or writes."""
 
     reads: Range = Range()
     writes: Range = Range()
@@ -44,6 +45,7 @@ class Cost(msgspec.Struct, frozen=True):
     flops: Range = Range()
     tokens: Range = Range()
     memory: Range = Range()
+    teacher: Range = Range()
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
@@ -53,6 +55,7 @@ class Cost(msgspec.Struct, frozen=True):
             self.flops + other.flops,
             self.tokens + other.tokens,
             Range(*(max(a, b) for a, b in zip(_triple(self.memory), _triple(other.memory), strict=True))),
+            self.teacher + other.teacher,
         )
 
 

@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from fusec.compiler import arithmetic
+from fusec.compiler.foreign import extension_of, method_at
+from fusec.compiler.packages import Extension
 from fusec.compiler.rowexpr import FUNCTIONS
 from fusec.compiler.scope import Scope
 from fusec.compiler.slots import Input
 from fusec.compiler.step import family_names, find_method, methods_of
-from fusec.compiler.values import UNKNOWN, Broken, Measure, Score, describe
+from fusec.compiler.values import UNKNOWN, Broken, Measure, Modules, Score, Used, describe
 from fusec.lang import tree
 from fusec.lang.codes.fuse107_unknown_verb import UnknownVerb
 from fusec.lang.codes.fuse112_unknown_key import UnknownKey
@@ -198,11 +200,25 @@ def _are_results(value: dict[str, Any]) -> bool:
 def _field(c: Checker, expr: tree.Field, scope: Scope) -> Any:
     value = evaluate(c, expr.value, scope)
     name = expr.name.id
+    if isinstance(value, Used):
+        return _of_module(c, value, expr.name)
+    if isinstance(value, Modules):
+        found = {key: _of_module(c, item, expr.name) for key, item in value.items()}
+        return UNKNOWN if any(isinstance(item, Broken) for item in found.values()) else found
     if isinstance(value, dict) and value and all(isinstance(item, Input) for item in value.values()):
         if any(isinstance(item.type, MapType) for item in value.values()):
             return {key: part(c, item, name, expr.name.span) for key, item in value.items()}
         return _member(c, value, name, expr)
+    if isinstance(value, Extension):
+        method = method_at(c, expr, value)
+        return UNKNOWN if method is None else c.method(method, (), expr.span, scope)
     return _part_or_score(c, value, name, expr)
+
+
+def _of_module(c: Checker, module: Used, name: tree.Name) -> Any:
+    from fusec.compiler.modules import member
+
+    return member(c, module, name)
 
 
 def _index(c: Checker, expr: tree.Index, scope: Scope) -> Any:
@@ -268,6 +284,12 @@ def _call(c: Checker, expr: tree.Call, scope: Scope) -> Any:
         if expr.callee.id in FUNCTIONS:
             got = f"`{expr.callee.id}(…)` is an expression over rows"
             return c.wrong(expr.span, got, "a value", "this place")
+    extension = extension_of(c, expr.callee, scope)
+    if isinstance(extension, Broken):
+        return UNKNOWN
+    if extension is not None and isinstance(expr.callee, tree.Field):
+        method = method_at(c, expr.callee, extension)
+        return UNKNOWN if method is None else c.method(method, expr.args, expr.callee.span, scope)
     every = tuple(name for family in family_names() for name in methods_of(family))
     c.report(UnknownVerb(name=expr.callee.span.text, at=expr.callee.span, known=every, what="method"))
     return UNKNOWN

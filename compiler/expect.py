@@ -10,8 +10,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fusec.compiler.arithmetic import amount
+from fusec.compiler.capabilities import is_of_kind
 from fusec.compiler.evaluate import check_keys, choose, comprehend, evaluate
+from fusec.compiler.foreign import extension_of, method_at
 from fusec.compiler.ir import Ref
+from fusec.compiler.packages import Extension
 from fusec.compiler.rows import row_expression
 from fusec.compiler.scope import Scope
 from fusec.compiler.slots import (
@@ -36,7 +39,7 @@ from fusec.lang import tree
 from fusec.lang.codes.fuse107_unknown_verb import UnknownVerb
 from fusec.lang.codes.fuse206_units_differ import UnitsDiffer
 from fusec.lang.column_types import ColumnType
-from fusec.lang.types import MapType, kind_of
+from fusec.lang.types import MapType
 from fusec.lang.wording import an
 
 if TYPE_CHECKING:
@@ -65,6 +68,14 @@ def expect(
     if let is not None:
         with c.inside(let) as there:
             return expect(c, let.value, want, there, by, columns)
+    if isinstance(expr, tree.Field):
+        from fusec.compiler.modules import plain_let
+
+        there_is = plain_let(c, expr, scope)
+        if there_is is not None:
+            owner, let = there_is
+            with owner.inside(let) as there:
+                return expect(owner, let.value, want, there, by, columns)
     match want:
         case RowOf():
             return _row(c, expr, want, scope, by, columns or {})
@@ -86,9 +97,11 @@ def expect(
 def fit(c: Checker, value: Any, want: Want, expr: tree.Expr, by: str) -> Any:
     """A computed value as `want` asks for it."""
     if isinstance(value, Broken):
+        if isinstance(want, Amount) and isinstance(expr, tree.Quantity):
+            c.unit_wanted(expr.span, by, want.dimension)
         return UNKNOWN
     match want:
-        case One() if isinstance(value, Input) and kind_of(value.type) == want.kind:
+        case One() if isinstance(value, Input) and _is_wanted(value, want):
             return value
         case Many():
             return _members(c, value, want, expr, by)
@@ -104,9 +117,13 @@ def fit(c: Checker, value: Any, want: Want, expr: tree.Expr, by: str) -> Any:
     return c.wrong(expr.span, describe(value), str(want), by, expr)
 
 
+def _is_wanted(value: Input, want: One) -> bool:
+    return any(is_of_kind(value.type, kind) for kind in (want.kind, *want.also))
+
+
 def _members(c: Checker, value: Any, want: Many | WeightedMany, expr: tree.Expr, by: str) -> Any:
     """A family, a split, a list or a single result as keyed members."""
-    one = One(want.kind)
+    one = One(want.kind, want.also)
     if isinstance(value, Input) and isinstance(value.type, MapType):
         parts = value.type.items
         value = {name: Input(Ref(value.ref.node, name), type_) for name, type_ in parts}
@@ -114,7 +131,7 @@ def _members(c: Checker, value: Any, want: Many | WeightedMany, expr: tree.Expr,
         items = [(key, fit(c, item, one, expr, by)) for key, item in value.items()]
     elif isinstance(value, tuple):
         items = [("", fit(c, item, one, expr, by)) for item in value]
-    elif isinstance(value, Input) and kind_of(value.type) == want.kind:
+    elif isinstance(value, Input) and _is_wanted(value, one):
         items = [("", value)]
     else:
         return c.wrong(expr.span, describe(value), str(want), by, expr)
@@ -161,12 +178,17 @@ def _method(c: Checker, expr: tree.Expr, want: MethodOf, scope: Scope, by: str) 
             c.report(UnknownVerb(name=head.id, at=head.span, known=known, what="method"))
             return UNKNOWN
         return c.method(method, expr.args if isinstance(expr, tree.Call) else (), head.span, scope)
+    extension = extension_of(c, head, scope)
+    if isinstance(head, tree.Field) and isinstance(extension, Extension):
+        method = method_at(c, head, extension, want.family)
+        args = expr.args if isinstance(expr, tree.Call) else ()
+        return UNKNOWN if method is None else c.method(method, args, head.span, scope)
     return fit(c, evaluate(c, expr, scope), want, expr, by)
 
 
 def _many(c: Checker, expr: tree.Expr, want: Many, scope: Scope, by: str) -> Any:
     """Members with their keys; a list has positions and no keys."""
-    one = One(want.kind)
+    one = One(want.kind, want.also)
     match expr:
         case tree.List():
             items = [
@@ -184,7 +206,8 @@ def _many(c: Checker, expr: tree.Expr, want: Many, scope: Scope, by: str) -> Any
 
 
 def _weighted(c: Checker, expr: tree.Expr, want: WeightedMany, scope: Scope, by: str) -> Any:
-    one, weight = One(want.kind), Amount("Share") if want.share else Plain("float")
+    one = One(want.kind, want.also)
+    weight = Amount("Share") if want.share else Plain("float")
     entries: list[tuple[tree.Expr, tree.Expr, Scope]]
     match expr:
         case tree.Map():
@@ -195,7 +218,7 @@ def _weighted(c: Checker, expr: tree.Expr, want: WeightedMany, scope: Scope, by:
                 return UNKNOWN
             entries = [(entry.key, entry.value, inner) for inner in scopes]
         case _:
-            members = _many(c, expr, Many(want.kind), scope, by)
+            members = _many(c, expr, Many(want.kind, want.also), scope, by)
             if isinstance(members, Broken):
                 return UNKNOWN
             return tuple(Weighted(member.input, None) for member in members)
@@ -216,6 +239,8 @@ def _list(c: Checker, expr: tree.Expr, want: ListOf, scope: Scope, by: str) -> A
     if isinstance(expr, tree.List):
         return _whole([expect(c, item, want.item, scope, by) for item in expr.items])
     value = evaluate(c, expr, scope)
+    if isinstance(value, dict):  # a map is the list of its values
+        value = tuple(value.values())
     if isinstance(value, tuple):
         return _whole([fit(c, item, want.item, expr, by) for item in value])
     return UNKNOWN if isinstance(value, Broken) else _not(c, value, want, expr, by)
@@ -227,7 +252,7 @@ def _amount(c: Checker, value: Any, want: Amount, expr: tree.Expr, by: str) -> A
         return value
     fits = isinstance(value, Measure) and value.dimension == want.dimension
     if fits and (not want.kind or value.kind == want.kind):
-        return amount(value)
+        return value if want.measured else amount(value)
     if isinstance(value, (Measure, int, float)) and not isinstance(value, bool):
         has = describe(value)
         got = f"`{expr.span.text}` is {an(has)}"

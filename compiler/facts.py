@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-SourceKind = Literal["model", "data", "tokenizer"]
+SourceKind = Literal["model", "delta", "data", "tokenizer"]
 Scalar = str | int | float | bool
 
 
@@ -22,6 +22,13 @@ class SourceRequest(msgspec.Struct, frozen=True):
     uri: str
     options: tuple[tuple[str, Scalar], ...] = ()
 
+    @property
+    def is_endpoint(self) -> bool:
+        """Whether this is a model that answers over HTTP instead of files."""
+        return self.kind == "model" and self.uri.startswith(ENDPOINT_SCHEMES)
+
+
+ENDPOINT_SCHEMES = ("https://", "http://")
 
 DATA_OPTIONS: dict[str, type | tuple[str, ...]] = {
     "format": ("text", "jsonl", "csv", "parquet", "python_strings"),
@@ -92,6 +99,44 @@ class ModelFacts(msgspec.Struct, frozen=True, tag="model", tag_field="kind"):
     revision: str | None = None
 
 
+class DeltaPart(msgspec.Struct, frozen=True, array_like=True):
+    """One tensor of the base that a delta changes, and the payload bytes that say how.
+
+    `rank` is that of two factors whose product is the change; 0 where the tensor is stored whole.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    rank: int
+    bytes: int
+
+
+class DeltaFacts(msgspec.Struct, frozen=True, tag="delta", tag_field="kind"):
+    """A PEFT adapter or a stored task vector by its configuration and its safetensors headers.
+
+    `root_hint` is the base that its files name, as they spell it. Otherwise as in `ModelFacts`.
+    """
+
+    uri: str
+    pin: str
+    pinned_by_content: bool
+    files: tuple[FilePin, ...]
+    dtype: str
+    parts: tuple[DeltaPart, ...]
+    root_hint: str | None = None
+    licence: str | None = None
+    revision: str | None = None
+
+    @property
+    def bytes(self) -> int:
+        return sum(part.bytes for part in self.parts)
+
+    @property
+    def rank(self) -> int:
+        """The largest rank of an adapter, 0 for a dense delta."""
+        return max(part.rank for part in self.parts)
+
+
 class DataFacts(msgspec.Struct, frozen=True, tag="data", tag_field="kind"):
     """A data set by its schema.
 
@@ -122,7 +167,41 @@ class TokenizerSourceFacts(msgspec.Struct, frozen=True, tag="tokenizer", tag_fie
     revision: str | None = None
 
 
-SourceFacts = ModelFacts | DataFacts | TokenizerSourceFacts
+class EndpointFacts(msgspec.Struct, frozen=True, tag="endpoint", tag_field="kind"):
+    """A hosted model by what the spec states of it; nobody is asked.
+
+    `pin` covers the address and the name of the model. What stands behind them may change unseen, which is
+    why verbs that ask endpoints store the answers and have the grade `external`.
+    """
+
+    uri: str
+    pin: str
+    model: str
+    logprobs: bool
+    files: tuple[FilePin, ...] = ()
+    pinned_by_content: bool = True
+
+
+def endpoint_facts(request: SourceRequest) -> EndpointFacts:
+    """The facts of an endpoint, from its options alone; `logprobs` is false unless it is stated."""
+    options = dict(request.options)
+    model = str(options["model"])
+    pin = sha256(f"endpoint\0{request.uri.rstrip('/')}\0{model}".encode()).hexdigest()
+    return EndpointFacts(request.uri, pin, model, bool(options.get("logprobs", False)))
+
+
+SourceFacts = ModelFacts | DeltaFacts | DataFacts | TokenizerSourceFacts | EndpointFacts
+
+
+def pin_of(facts: SourceFacts) -> str:
+    """What tells a source from every other one in a plan, in hex.
+
+    Headers and sizes are all that is known before a source is pinned by content, and two sources may share
+    them: until then the address counts too.
+    """
+    if facts.pinned_by_content:
+        return facts.pin
+    return sha256(f"{facts.uri}\0{facts.pin}".encode()).hexdigest()
 
 
 class SourceProblem(msgspec.Struct, frozen=True):
@@ -135,6 +214,8 @@ class SourceProblem(msgspec.Struct, frozen=True):
 
 
 TIED_HEADS = frozenset({"lm_head.weight", "embed_out.weight"})
+EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "word_embeddings.weight", "embed_in.weight")
+"""How the names of input embeddings end."""
 
 
 def space_fingerprint(tensors: Iterable[TensorFact], *, tied: bool = False) -> str:

@@ -9,6 +9,7 @@ from fusec.compiler.arithmetic import COMPARE
 from fusec.compiler.evaluate import evaluate
 from fusec.compiler.expect import fit
 from fusec.compiler.ir import Check, Output
+from fusec.compiler.paths import only_by_case
 from fusec.compiler.rowexpr import Op
 from fusec.compiler.scope import Scope
 from fusec.compiler.slots import Amount, Input, Want
@@ -18,9 +19,10 @@ from fusec.lang import tree
 from fusec.lang.codes.fuse101_unknown_name import UnknownName
 from fusec.lang.codes.fuse102_declared_twice import DeclaredTwice
 from fusec.lang.codes.fuse103_unknown_slot import UnknownSlot
+from fusec.lang.codes.fuse210_cannot_give import CannotGive
 from fusec.lang.codes.fuse212_out_of_range import OutOfRange
 from fusec.lang.source import Span
-from fusec.lang.types import MapType, ReportType, score_paths
+from fusec.lang.types import EndpointType, MapType, ReportType, score_paths
 
 if TYPE_CHECKING:
     from fusec.compiler.check import Checker
@@ -30,6 +32,9 @@ LIMITS: dict[str, Want] = {
     "reads": Amount("Size"),
     "writes": Amount("Size"),
     "wall": Amount("Time"),
+    "gpu": Amount("Compute"),
+    "cost": Amount("Money"),
+    "teacher": Amount("Count", "tokens"),
 }
 
 
@@ -46,6 +51,8 @@ def goals(c: Checker) -> tuple[Output | Check, ...]:
             c.report(DeclaredTwice(name=made.to, at=at, first=places[place]))
         places.setdefault(place, at)
         found.append(made)
+    for problem in only_by_case(places.items()):
+        c.report(problem)
     for check in c.module.checks:
         condition = _condition(c, check.condition)
         if not isinstance(condition, Broken):
@@ -89,6 +96,12 @@ def _output(c: Checker, output: tree.Output) -> Output | None:
         c.report(UnknownSlot(owner="output", name=slot.name.id, at=slot.name.span, known=()))
     if not isinstance(value, Input) or isinstance(value.type, MapType):
         c.wrong(output.path.span, describe(value), "one Model, Data, Tokenizer or Report", "output")
+        return None
+    if isinstance(value.type, EndpointType):
+        at, name = output.path.span, value.ref.node
+        keyword = output.span.source.span(output.span.start, output.span.start + len("output"))
+        made = c.steps[name].at
+        c.report(CannotGive(name, at, str(value.type), "Model", "output", keyword, made))
         return None
     if ":" in to.split("/", 1)[0] or not to or "\0" in to:
         allowed = "a path on this machine such as `./models/name`"

@@ -1,6 +1,7 @@
 """What a result is: a hash of everything that can change its bytes, and of nothing else.
 
-In: verb, revision, resolved slots (the seed among them), identities of inputs. Out: names, order of
+In: verb, revision, resolved slots (the seed among them), identities of inputs, and the content of the
+packages whose code does the work. Out: names, order of
 declarations, formatting, files, origins, types. Sources are what they contain, wherever they lie.
 """
 
@@ -22,7 +23,10 @@ OUTSIDE = frozenset({"expert_reads", "uri"})
 def node_id(node: Node, ids: Mapping[str, str]) -> str:
     """64 hex digits; `ids` holds the identities of all inputs by node name."""
     slots = [[name, plain(value, ids)] for name, value in node.slots if name not in OUTSIDE]
-    return digest(["node", node.verb, node.revision, slots])
+    if not node.packages:
+        return digest(["node", node.verb, node.revision, slots])
+    packages = [str(package) for package in node.packages]
+    return digest(["node", node.verb, node.revision, slots, packages])
 
 
 def graph_ids(graph: Graph) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
+from fusec.compiler.packages import PackagePin
 from fusec.compiler.rowexpr import Col, Op
 from fusec.lang.types import Type
 
@@ -49,7 +50,10 @@ Value: TypeAlias = "Scalar | Ref | Call | Pairs | Col | Op | tuple[Value, ...]"
 
 
 class Node(msgspec.Struct, frozen=True):
-    """One step: `slots` hold every slot with its resolved value, in declaration order."""
+    """One step: `slots` hold every slot with its resolved value, in declaration order.
+
+    `packages` are those outside fusec whose code makes the result, in order of names.
+    """
 
     name: str
     verb: str
@@ -58,6 +62,7 @@ class Node(msgspec.Struct, frozen=True):
     slots: tuple[tuple[str, Any], ...]
     type: Type
     origin: str = ""
+    packages: tuple[PackagePin, ...] = ()
 
     def slot(self, name: str) -> Any:
         return next(value for key, value in self.slots if key == name)

@@ -4,6 +4,8 @@
     %m = merge r1 (base: %b, experts: [%x, %y]) { method: average, keep: [] } : Model[...] exact @ a.fuse:9:1
     goal output(%m, "./out") @ a.fuse:14:1
 
+A node that takes code from packages says so behind its grade: `exact from acme==1.0#9f3c...`.
+
 Slots that reach other nodes stand in parentheses, settings in braces. A verb whose slots alternate has
 several of each, so the order of slots is the order of the text.
 """
@@ -17,6 +19,7 @@ from typing import Any
 from fusec.compiler.ir import Check, Goal, Graph, Keep, Node, Output, Ref, goal_refs, map_refs, refs
 from fusec.compiler.irtypes import enclosed, named_part, read_type, type_end, write_type
 from fusec.compiler.irvalues import read_ref, read_value, unquoted, write_ref, write_value
+from fusec.compiler.packages import PackagePin, read_pin
 from fusec.compiler.rowexpr import Op
 from fusec.lang.lexer import REF
 from fusec.lang.strings import quote
@@ -28,6 +31,7 @@ _VERB = re.compile(r" *= *(\S+) r([0-9]+)")
 _GROUP = re.compile(r" *(?=[({])")
 _TYPE = re.compile(r" *: *")
 _GRADE = re.compile(r" +(\w+)", re.ASCII)
+_FROM = re.compile(r" from ((?:[^\s,]+, )*[^\s,]+)")
 _ORIGIN = re.compile(r" *@ (.+)")
 _GOAL = re.compile(r"goal (output|check|keep)(?=\()")
 
@@ -73,7 +77,8 @@ def read_ir(text: str) -> Graph:
 def _node(node: Node) -> str:
     groups = "".join(_group(reaches, list(slots)) for reaches, slots in groupby(node.slots, _reaches))
     head = f"{write_ref(Ref(node.name))} = {node.verb} r{node.revision}{groups}"
-    return f"{head} : {write_type(node.type)} {node.grade}{_origin(node.origin)}"
+    packages = f" from {', '.join(map(str, node.packages))}" if node.packages else ""
+    return f"{head} : {write_type(node.type)} {node.grade}{packages}{_origin(node.origin)}"
 
 
 def _reaches(slot: tuple[str, Any]) -> bool:
@@ -140,7 +145,8 @@ def _read_node(text: str) -> Node:
     line.need(_TYPE, "`: Type`")
     type_ = read_type(line.type())
     grade = line.need(_GRADE, "the grade")[1]
-    return Node(unquoted(name), verb, int(revision), grade, tuple(slots), type_, line.origin())
+    packages = line.packages()
+    return Node(unquoted(name), verb, int(revision), grade, tuple(slots), type_, line.origin(), packages)
 
 
 def _read_goal(text: str) -> Goal:
@@ -185,6 +191,10 @@ class _Line:
     def type(self) -> str:
         start, self.at = self.at, type_end(self.text, self.at)
         return self.text[start : self.at]
+
+    def packages(self) -> tuple[PackagePin, ...]:
+        found = self.take(_FROM)
+        return tuple(map(read_pin, found[1].split(", "))) if found else ()
 
     def origin(self) -> str:
         """What stands behind `@` at the end of the line."""

@@ -11,7 +11,17 @@ import msgspec
 from fusec.compiler.irvalues import is_name, read_value, unquoted, write_value
 from fusec.lang.column_types import parse_column_type, row_of
 from fusec.lang.strings import quote
-from fusec.lang.types import DataType, MapType, ModelType, ReportType, TokenizerType, Type, Unknown
+from fusec.lang.types import (
+    DataType,
+    DeltaType,
+    EndpointType,
+    MapType,
+    ModelType,
+    ReportType,
+    TokenizerType,
+    Type,
+    Unknown,
+)
 
 _STRING = r'"(?:[^"\\\n]|\\[^\n])*"'
 _MARK = re.compile(rf"{_STRING}|[()\[\]{{}},]")
@@ -28,6 +38,12 @@ def write_type(type_: Type) -> str:
             lineage = _named((name, getattr(type_, name)) for name in ("identity", "root", "tokenizer"))
             space = _named((name, getattr(type_.space, name)) for name in _SPACE)
             return f"Model[{_word(type_.space.name)}, {_word(type_.dtype)}, {lineage}, {space}]"
+        case DeltaType():
+            lineage = _named((name, getattr(type_, name)) for name in ("identity", "root", "hint", "rank"))
+            space = _named((name, getattr(type_.space, name)) for name in _SPACE)
+            return f"Delta[{_word(type_.space.name)}, {_word(type_.dtype)}, {lineage}, {space}]"
+        case EndpointType():
+            return f"{type_}[{_named((('identity', type_.identity),))}]"
         case DataType():
             sizes = _named((name, n) for name in ("rows", "bytes") if (n := getattr(type_, name)) >= 0)
             return f"Data[{row_of(*type_.columns)}{', ' * bool(sizes)}{sizes}]"
@@ -111,6 +127,11 @@ def _from_facts(kind: str, words: list[str], facts: dict[str, Any]) -> Type:
         case "Model", [name, dtype]:
             space = {**facts, "name": unquoted(name)}
             return msgspec.convert({**facts, "dtype": unquoted(dtype), "space": space}, ModelType)
+        case "Delta", [name, dtype]:
+            space = {**facts, "name": unquoted(name)}
+            return msgspec.convert({**facts, "dtype": unquoted(dtype), "space": space}, DeltaType)
+        case "Scorer" | "Sampler", []:
+            return msgspec.convert({**facts, "logprobs": kind == "Scorer"}, EndpointType)
         case "Data", [columns]:
             sizes = msgspec.convert(facts, dict[str, int])
             return DataType(parse_column_type(columns).fields, sizes.get("rows", -1), sizes.get("bytes", -1))

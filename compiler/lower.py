@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from fusec.compiler.identity import node_id
 from fusec.compiler.ir import Goal, Graph, Keep, Node, Ref, verify
-from fusec.compiler.step import lower_slots
+from fusec.compiler.step import full_name, lower_slots, packages_of
 from fusec.compiler.typed import Typed
 
 
@@ -22,12 +22,13 @@ def lower(typed: Typed, only: Iterable[Ref] = ()) -> Graph:
         step = typed_step.step.order(ids)
         node = Node(
             name=name,
-            verb=step.verb,
+            verb=full_name(step),
             revision=step.revision,
             grade=step.grade,
             slots=lower_slots(step),
             type=typed_step.type,
             origin=str(typed_step.at),
+            packages=packages_of(step),
         )
         nodes[name] = node
         ids[name] = node_id(node, ids)

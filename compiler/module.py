@@ -7,29 +7,36 @@ settings, families are still families. `check.py` evaluates it on demand.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from fusec.compiler.rowexpr import FUNCTIONS
+from fusec.compiler.settings import Placed, Setting, on_command_line, read_setting
 from fusec.compiler.step import family_names, methods_of
 from fusec.lang import tree
 from fusec.lang.codes.fuse102_declared_twice import DeclaredTwice
-from fusec.lang.codes.fuse106_import_not_found import ImportNotFound
 from fusec.lang.codes.fuse109_hides_standard import HidesStandard
 from fusec.lang.codes.fuse111_not_a_parameter import NotAParameter
 from fusec.lang.diagnostics import Diagnostic
-from fusec.lang.parse import Parsed, parse_expr
+from fusec.lang.parse import Parsed
 from fusec.lang.source import Source
 
-Named = tree.Param | tree.Let | tree.Bind | tree.Target | tree.Broken
+if TYPE_CHECKING:
+    from fusec.compiler.check import Checker
+
+Named = tree.Use | tree.Extend | tree.Param | tree.Let | tree.Bind | tree.Target | tree.Broken
 
 
-class Setting(msgspec.Struct, frozen=True):
-    """One `--set name=value`: the text, and the expression it parses to (None when it is not one)."""
+@dataclass(frozen=True, eq=False)
+class Argument:
+    """One `name: value` of a `use`, evaluated where it is written; `checker` is that of the using file."""
 
-    source: Source
-    text: str
-    expr: tree.Expr | None
+    name: tree.Name
+    expr: tree.Expr
+    value: Any
+    checker: Checker
 
 
 class Module(msgspec.Struct, frozen=True):
@@ -40,6 +47,8 @@ class Module(msgspec.Struct, frozen=True):
     checks: tuple[tree.Check, ...]
     budgets: tuple[tree.Budget, ...]
     problems: tuple[Diagnostic, ...]
+    ahead: frozenset[str] = frozenset()
+    """Plain `let`s to evaluate before those that use them, so that no chain of them is deep."""
 
 
 def bind(parsed: Parsed, settings: Mapping[str, str]) -> Module:
@@ -47,16 +56,10 @@ def bind(parsed: Parsed, settings: Mapping[str, str]) -> Module:
     file, problems = parsed.file, list(parsed.problems)
     named: dict[str, Named] = {}
     for declaration in file.declarations:
-        if isinstance(declaration, (tree.Use, tree.Extend)):
-            problems.append(_not_yet(declaration))
-        if isinstance(declaration, (tree.Use, tree.Extend)) or (
-            isinstance(declaration, tree.Broken) and declaration.name is not None
-        ):
+        if isinstance(declaration, tree.Broken) and declaration.name is not None:
             # Others may refer to it; they stay quiet about what it is.
-            assert declaration.name is not None
-            broken = tree.Broken(span=declaration.span, kind="use", name=declaration.name)
-            named.setdefault(declaration.name.id, broken)
-        if not isinstance(declaration, (tree.Param, tree.Let, tree.Bind, tree.Target)):
+            named.setdefault(declaration.name.id, declaration)
+        if not isinstance(declaration, (tree.Use, tree.Extend, tree.Param, tree.Let, tree.Bind, tree.Target)):
             continue
         name = declaration.name
         first = named.get(name.id)
@@ -92,20 +95,10 @@ def _settings(
     known = tuple(name for name, decl in named.items() if isinstance(decl, tree.Param))
     out: dict[str, Setting] = {}
     for name, text in settings.items():
-        source = Source("--set", f"{name}={text}")
+        from_file = isinstance(text, Placed)
+        placed = text if isinstance(text, Placed) else on_command_line(name, text)
         if name not in known:
-            problems.append(NotAParameter(name=name, at=source.span(0, len(name)), known=known))
+            problems.append(NotAParameter(name=name, at=placed.name_at, known=known))
             continue
-        # Padding keeps the spans of the value right inside `name=value`.
-        expr, failed = parse_expr(Source("--set", " " * (len(name) + 1) + text))
-        out[name] = Setting(source, text, None if failed else expr)
+        out[name] = read_setting(placed, from_file=from_file)
     return out
-
-
-def _not_yet(declaration: tree.Use | tree.Extend) -> ImportNotFound:
-    text = declaration.path if isinstance(declaration, tree.Use) else declaration.package
-    return ImportNotFound(
-        path=text.literal or text.span.text,
-        at=text.span,
-        reason="this version of fusec reads specs of one file",
-    )

@@ -11,25 +11,34 @@ from typing import Any, Literal
 
 import msgspec
 
-from fusec.compiler.budget import amount_of
-from fusec.compiler.cost import LOCAL_CPU, Cost, Range, Rates
+from fusec.compiler.budget import amount_of, amount_text
+from fusec.compiler.cost import Cost, Range
 from fusec.compiler.facts import SourceFacts, SourceRequest
+from fusec.compiler.files import UsedFile, used_files
 from fusec.compiler.identity import graph_ids, plan_id
-from fusec.compiler.ir import Goal, Graph, Ref
+from fusec.compiler.ir import Goal, Graph, Node, Ref
 from fusec.compiler.irtext import read_ir, write_ir
+from fusec.compiler.packages import PackagePin
 from fusec.compiler.passes import Trace, optimize
 from fusec.compiler.passes.reuse import missing
-from fusec.compiler.step import GRADES, raise_step
-from fusec.compiler.typed import Typed
+from fusec.compiler.placement import Place
+from fusec.compiler.pricing import Machines
+from fusec.compiler.schedule import wall_time
+from fusec.compiler.step import GRADES, Step, raise_step
+from fusec.compiler.typed import Typed, TypedTarget
 from fusec.lang.types import MapType, Type
-from fusec.lang.units import quantity_text
 
 VERSION = 1
 State = Literal["new", "stored", "source"]
 
 
 class Task(msgspec.Struct, frozen=True):
-    """One node of the graph with its identity, its state in the store and its price."""
+    """One node of the graph with its identity, its state in the store and its price.
+
+    `place` says where on the target it runs, None without a target or where it fits nowhere. `money` is in
+    the currency of the target, None where nobody states a price. `retries` is how often a failure that may
+    pass is tried again.
+    """
 
     name: str
     verb: str
@@ -39,14 +48,22 @@ class Task(msgspec.Struct, frozen=True):
     state: State
     cost: Cost
     seconds: Range
+    place: Place | None = None
+    money: Range | None = None
+    retries: int = 0
+
+    @property
+    def gpu_hours(self) -> Range:
+        return self.seconds * (self.place.ask.gpus / 3600 if self.place is not None else 0.0)
 
 
 class PlannedSource(msgspec.Struct, frozen=True):
-    """How to open a source again: what was asked for and what was found."""
+    """How to open a source again: what was asked for and what was found; its licence where one is stated."""
 
     name: str
     request: SourceRequest
     facts: SourceFacts
+    licence: str = ""
 
 
 class PlannedLimit(msgspec.Struct, frozen=True):
@@ -62,14 +79,25 @@ class PlannedLimit(msgspec.Struct, frozen=True):
         return self.planned > 0.95 * self.limit
 
     def text(self, value: float) -> str:
-        return quantity_text(value, "Time" if self.unit == "s" else "Size")
+        return amount_text(value, self.unit)
+
+
+class PlannedTarget(msgspec.Struct, frozen=True):
+    """The target a plan was placed on and priced for; `currency` is empty where it states no price."""
+
+    name: str
+    kind: str
+    cpus: int | None
+    currency: str
 
 
 class Plan(msgspec.Struct, frozen=True):
     """`ir` is the optimized graph as text, so a plan can be read; `id` covers only what it is for.
 
+    `wall` is the time from the first step to the last, in seconds: on a cluster steps run beside each other.
     `spec` is the file name of the spec and `spec_digest` the sha256 of its text, in hex: a plan runs without
-    its spec and still says which one it was made from.
+    its spec and still says which one it was made from, as `spec_files` does for the files that the spec uses.
+    `packages` are those whose code makes its results.
     """
 
     version: int
@@ -84,6 +112,10 @@ class Plan(msgspec.Struct, frozen=True):
     passes: tuple[Trace, ...]
     grade: str
     rates: str
+    target: PlannedTarget | None = None
+    wall: Range = Range()
+    packages: tuple[PackagePin, ...] = ()
+    spec_files: tuple[UsedFile, ...] = ()
 
     def graph(self) -> Graph:
         return read_ir(self.ir)
@@ -107,21 +139,24 @@ def make_plan(
     spec_digest: str,
     stored: Container[str] = (),
     without: Container[str] = (),
-    rates: Rates = LOCAL_CPU,
+    target: TypedTarget | None = None,
 ) -> Plan:
-    """Optimize, find what is stored already, price the rest."""
+    """Optimize, find what is stored already, place and price the rest; without `target` for this machine."""
     graph, traces = optimize(graph, without=without)
     ids = graph_ids(graph)
     todo = missing(graph, ids, () if "reuse" in without else stored)
     types = types_of(graph)
+    machines = Machines(target)
     tasks = []
     for name, node in graph.nodes.items():
         state: State = "new" if name in todo else "stored"
-        cost = raise_step(node, types).cost(node.type) if state == "new" else Cost()
-        if node.verb in ("source.model", "source.tokenizer"):
+        if node.verb in ("source.model", "source.delta", "source.tokenizer"):
             state = "source"
-        seconds = rates.seconds(cost) if state == "new" else Range()
-        tasks.append(Task(name, node.verb, node.revision, ids[name], node.grade, state, cost, seconds))
+        task = Task(name, node.verb, node.revision, ids[name], node.grade, state, Cost(), Range())
+        if state == "new":
+            task = _priced(task, raise_step(node, types), node, typed, machines)
+        tasks.append(task)
+    wall = _wall(graph, tasks, machines)
     return Plan(
         version=VERSION,
         id=plan_id(graph, ids),
@@ -131,21 +166,54 @@ def make_plan(
         ir=write_ir(graph),
         tasks=tuple(tasks),
         sources=tuple(
-            PlannedSource(name, typed.sources[name], typed.facts[name])
+            PlannedSource(name, typed.sources[name], typed.facts[name], typed.licences.get(name, ""))
             for name in graph.nodes
             if name in typed.sources
         ),
-        limits=_limits(typed, tasks),
+        limits=_limits(typed, tasks, wall),
         passes=(*traces, Trace("reuse", len(graph.nodes), len(todo))),
         grade=_worst(graph, graph.goals),
-        rates=rates.name,
+        rates=machines.rates_name,
+        target=_planned(target, machines),
+        wall=wall,
+        packages=tuple(sorted({pin for node in graph.nodes.values() for pin in node.packages})),
+        spec_files=used_files(typed.files),
     )
 
 
-def _limits(typed: Typed, tasks: list[Task]) -> tuple[PlannedLimit, ...]:
+def _priced(task: Task, step: Step, node: Node, typed: Typed, machines: Machines) -> Task:
+    """A task to compute, with what it uses, where it runs, and what that takes."""
+    # Identity and graph leave out where and how often a step is tried: the spec says it.
+    written = typed.steps[node.name].step if node.name in typed.steps else step
+    cost = step.cost(node.type)
+    place, seconds, money = machines.price(written, cost)
+    return msgspec.structs.replace(
+        task, cost=cost, seconds=seconds, place=place, money=money, retries=written.retries
+    )
+
+
+def _planned(target: TypedTarget | None, machines: Machines) -> PlannedTarget | None:
+    if target is None:
+        return None
+    value = target.value
+    return PlannedTarget(target.name, value.name, getattr(value, "cpus", None), machines.currency)
+
+
+def _wall(graph: Graph, tasks: list[Task], machines: Machines) -> Range:
+    seconds = {task.name: task.seconds for task in tasks if task.state == "new"}
+    places = {task.name: task.place for task in tasks if task.place is not None}
+    if not machines.parallel or not places.keys() >= seconds.keys():
+        return sum(seconds.values(), Range())
+    needs = {name: [ref.node for ref in graph.nodes[name].inputs] for name in seconds}
+    return wall_time(seconds, places, needs, machines.pools)
+
+
+def _limits(typed: Typed, tasks: list[Task], wall: Range) -> tuple[PlannedLimit, ...]:
     found = []
     for limit in typed.limits:
-        planned = sum(amount_of(task, limit.name).likely for task in tasks)
+        planned = wall.likely
+        if limit.name != "wall":
+            planned = sum((amount_of(task, limit.name).likely for task in tasks), 0.0)
         found.append(PlannedLimit(limit.name, float(limit.value.value), planned, limit.value.kind))
     return tuple(found)
 
@@ -162,6 +230,10 @@ def encode_plan(plan: Plan) -> bytes:
 class NewerPlan(Exception):
     """A plan written by a newer fusec (FUSE505)."""
 
+    def __init__(self, version: int) -> None:
+        super().__init__(f"plan format {version} is newer than {VERSION}, the newest this fusec reads")
+        self.version = version
+
 
 def decode_plan(data: bytes) -> Plan:
     """Read a plan back. Raises `NewerPlan` for newer versions, `msgspec.DecodeError` for anything else."""
@@ -171,5 +243,5 @@ def decode_plan(data: bytes) -> Plan:
 
     version = msgspec.msgpack.decode(data, type=Head).version
     if version > VERSION:
-        raise NewerPlan(f"plan format {version} is newer than {VERSION}, the newest this fusec reads")
+        raise NewerPlan(version)
     return msgspec.msgpack.decode(data, type=Plan)

@@ -228,7 +228,16 @@ def _tokens(op: Op, columns: Columns) -> ColumnType:
     return INT
 
 
+def _language(op: Op, columns: Columns) -> ColumnType:
+    _want(op.args[0], columns, ("Str",), "`language`")
+    return STR
+
+
 LANGUAGES = ("python", "json")
+
+LANGUAGE_MODEL = "py3langid 0.4.0"
+"""What tells languages apart. It stands in every `language(...)` of a graph as a second argument, and so in
+the identity of what depends on it: another version is another result."""
 
 _TEXT, _TRUTH = ("Str",), ("Bool",)
 
@@ -254,6 +263,7 @@ OPS: dict[str, tuple[int, int | None, Callable[[Op, Columns], ColumnType]]] = {
     "matches": (2, 2, _matches),
     "parses": (2, 2, _parses),
     "tokens": (2, 2, _tokens),
+    "language": (1, 2, _language),
     "contains": (2, 2, _text_and_literals),
     "starts_with": (2, 2, _text_and_literals),
     "replace": (3, 3, _text_and_literals),

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from fusec.compiler.dropped import where_dropped
 from fusec.compiler.evaluate import choose
-from fusec.compiler.rowexpr import FUNCTIONS, NAMED, Col, Op, RowProblem, column_type
+from fusec.compiler.rowexpr import FUNCTIONS, LANGUAGE_MODEL, NAMED, Col, Op, RowProblem, column_type
 from fusec.compiler.scope import Scope
 from fusec.compiler.slots import Input
 from fusec.compiler.values import UNKNOWN, Broken, Measure, describe
@@ -119,6 +120,8 @@ class _Rows:
             return UNKNOWN
         function = expr.callee.id
         args = tuple(self._argument(function, position, arg) for position, arg in enumerate(expr.args))
+        if function == "language":
+            args += (LANGUAGE_MODEL,)
         return UNKNOWN if _broken(*args) else Op(function, args)
 
     def _argument(self, function: str, position: int, arg: tree.Arg) -> Any:
@@ -159,8 +162,10 @@ class _Rows:
         if problem.kind == "missing_column" and isinstance(problem.at, Col):
             has = tuple(self.columns)
             why = "an expression over rows can only read columns that the rows have"
+            column, rows = problem.at.name, self.c.rows_of
+            lost = where_dropped(self.c.steps, rows, column) if isinstance(rows, Input) else None
             self.c.report(
-                ColumnMissing(needs=self.by, column=problem.at.name, at=at, has=has, why_needed=why)
+                ColumnMissing(needs=self.by, column=column, at=at, has=has, why_needed=why, dropped_at=lost)
             )
         else:
             self.c.report(

@@ -11,6 +11,8 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from annotated_types import Ge, Gt, Le
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
 from fusec.compiler.ir import Ref
 from fusec.lang.types import Type
@@ -42,21 +44,26 @@ class Weighted(msgspec.Struct, frozen=True):
 
 
 class One(msgspec.Struct, frozen=True):
-    """A single result of one kind."""
+    """A single result of one kind; of a model, the least that it must give: `model`, `scorer`, `sampler`.
+
+    `also` are kinds that do as well.
+    """
 
     kind: str
+    also: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return self.kind.capitalize()
+        return " or ".join(kind.capitalize() for kind in (self.kind, *self.also))
 
 
 class Many(msgspec.Struct, frozen=True):
     """A map or list of results; a single one counts as a list of one."""
 
     kind: str
+    also: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"a list or map of {self.kind.capitalize()}"
+        return f"a list or map of {One(self.kind, self.also)}"
 
 
 class WeightedMany(msgspec.Struct, frozen=True):
@@ -64,16 +71,21 @@ class WeightedMany(msgspec.Struct, frozen=True):
 
     kind: str
     share: bool = False
+    also: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"a list of {self.kind.capitalize()}, with weights or without"
+        return f"a list of {One(self.kind, self.also)}, with weights or without"
 
 
 class Amount(msgspec.Struct, frozen=True):
-    """A quantity of one dimension, held in its base unit; `kind` where its kinds do not convert."""
+    """A quantity of one dimension, held in its base unit; `kind` where its kinds do not convert.
+
+    `measured` keeps the unit with the number, for places where any kind will do.
+    """
 
     dimension: Dimension
     kind: str = ""
+    measured: bool = False
 
     def __str__(self) -> str:
         return f"{self.dimension}[{self.kind}]" if self.kind else self.dimension
@@ -123,7 +135,7 @@ class Plain(msgspec.Struct, frozen=True):
 
 
 class ListOf(msgspec.Struct, frozen=True):
-    item: Plain
+    item: Plain | MethodOf
 
     def __str__(self) -> str:
         return f"List[{self.item}]"
@@ -133,17 +145,29 @@ Want: TypeAlias = One | Many | WeightedMany | Amount | MethodOf | RowOf | Column
 
 # --- the types that verbs use ------------------------------------------------------
 
+
+def _above_zero(price: Any) -> Any:
+    if price.value <= 0:
+        raise PydanticCustomError("greater_than", "above 0", {"gt": 0})
+    return price
+
+
 Model: TypeAlias = Annotated[Input, One("model")]
+Scorer: TypeAlias = Annotated[Input, One("scorer")]
+Sampler: TypeAlias = Annotated[Input, One("sampler")]
 Data: TypeAlias = Annotated[Input, One("data")]
 Tokenizer: TypeAlias = Annotated[Input, One("tokenizer")]
 
 Models: TypeAlias = Annotated[tuple[Keyed, ...], Many("model")]
+Scorers: TypeAlias = Annotated[tuple[Keyed, ...], Many("scorer")]
 DataMap: TypeAlias = Annotated[tuple[Keyed, ...], Many("data")]
 Reports: TypeAlias = Annotated[tuple[Keyed, ...], Many("report")]
-Experts: TypeAlias = Annotated[tuple[Weighted, ...], WeightedMany("model")]
+Experts: TypeAlias = Annotated[tuple[Weighted, ...], WeightedMany("model", also=("delta",))]
 Parts: TypeAlias = Annotated[tuple[Weighted, ...], WeightedMany("data", share=True)]
 
 Size: TypeAlias = Annotated[int, Amount("Size"), Ge(0)]
+Rate: TypeAlias = Annotated[float, Amount("Rate", "B/s"), Gt(0)]
+Price: TypeAlias = Annotated[Any, Amount("Price", measured=True), AfterValidator(_above_zero)]
 Share: TypeAlias = Annotated[float, Amount("Share"), Ge(0), Le(1)]
 Rows: TypeAlias = Annotated[int, Amount("Count", "rows"), Gt(0)]
 Steps: TypeAlias = Annotated[int, Amount("Count", "steps"), Gt(0)]

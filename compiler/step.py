@@ -9,7 +9,7 @@
 
 The docstring is the manual page. A class is found by its file: `fusec/compiler/steps/<verb>.py`, so a
 new verb is a new file. Methods (`ties(...)`, `llama(...)`) are declared the same way in
-`fusec/compiler/methods/<family>.py`.
+`fusec/compiler/methods/<family>.py`. Packages declare both in modules of their own (`extensions.py`).
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ import importlib
 import pkgutil
 import types
 import typing
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 
 import pydantic
+from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
 from fusec.compiler.cost import Cost
 from fusec.compiler.ir import Call, Node, Pairs, Ref
+from fusec.compiler.packages import Extension, PackagePin, loaded
 from fusec.compiler.slots import (
     Input,
     Keyed,
@@ -43,6 +46,9 @@ from fusec.lang.diagnostics import Diagnostic
 from fusec.lang.source import Span
 from fusec.lang.types import Type
 
+COMMON = ("resources", "retries", "note")
+"""Slots of every verb. They say where and how often work is tried, never what it makes."""
+
 Grade = Literal["exact", "seeded", "external"]
 GRADES: tuple[Grade, ...] = ("exact", "seeded", "external")
 
@@ -58,10 +64,19 @@ class Site(Protocol):
     def label(self, value: Input) -> str:
         """What the user calls this result."""
 
+    def declared(self, value: Input) -> Span | None:
+        """Where this result comes from: the address of a source, or the verb that makes it."""
+
     def report(self, diagnostic: Diagnostic) -> None: ...
 
     def dropped(self, value: Input, column: str) -> Span | None:
         """Where a column that `value` once had was dropped on the way."""
+
+    def know_space(self, fingerprint: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Remember the tensors of a space that this step makes."""
+
+    def shapes_of(self, fingerprint: str) -> Mapping[str, tuple[int, ...]] | None:
+        """The tensors of a space with their shapes; None where only a step of a package knows them."""
 
     def tokenizer_adds(self, base: str, other: str) -> int | None:
         """How many rows tokenizer `other` adds behind those of `base`; None when it differs otherwise."""
@@ -72,11 +87,14 @@ class Declared(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
+    package: ClassVar[PackagePin | None] = None
+    """Where the declaration comes from; None for fusec's own."""
+
     @classmethod
     @cache
     def wants(cls) -> dict[str, Want]:
-        """What each field may hold, in declaration order; `note`, which every step has, comes last."""
-        fields = sorted(cls.model_fields.items(), key=lambda item: item[0] == "note")
+        """What each field may hold, in declaration order; those that every step has come last."""
+        fields = sorted(cls.model_fields.items(), key=lambda item: item[0] in COMMON)
         return {name: _want(cls, name, field) for name, field in fields}
 
     @classmethod
@@ -85,24 +103,35 @@ class Declared(pydantic.BaseModel):
 
 
 class Method(Declared):
-    """A value that says how: free of cost, decided while compiling."""
+    """A value that says how: free of cost, decided while compiling.
+
+    `joined_by` opens a family to methods of packages: it names the function of the module `kernel` that
+    such a method brings its part of the work in.
+    """
 
     name: ClassVar[str]
     family: ClassVar[str]
+    kernel: ClassVar[str] = ""
+    joined_by: ClassVar[str] = ""
 
-    def __init_subclass__(cls, name: str = "", family: str = "", **rest: Any) -> None:
+    def __init_subclass__(cls, name: str = "", family: str = "", kernel: str = "", **rest: Any) -> None:
         super().__init_subclass__(**rest)
         if name:
-            cls.name, cls.family = name, family
+            cls.name, cls.family, cls.kernel = name, family, kernel
 
 
 class Step(Declared):
     """One piece of work. Subclasses state what they take, what they give and what it costs.
 
-    `subject` is the slot that `x |> verb { ... }` fills, `kernel` the module under
-    `fusec.runtime.kernels`, `open_slots` the name of the field that collects free slots (one per column).
+    `subject` is the slot that `x |> verb { ... }` fills, `kernel` the module that does the work (fusec's own
+    lie under `fusec.runtime.kernels`, those of a package are named in full), `open_slots` the name of the
+    field that collects free slots (one per column).
+    `on_gpu` steps take a GPU where the target has one and their `resources` do not say otherwise;
+    `needs_bf16` ones compute in bf16 there.
     """
 
+    resources: Annotated[Method, MethodOf("resources")] | None = None
+    retries: Annotated[int, Ge(0), Le(100)] = 0
     note: str | None = None
 
     verb: ClassVar[str]
@@ -112,6 +141,8 @@ class Step(Declared):
     subject: ClassVar[str]
     open_slots: ClassVar[str] = ""
     open_want: ClassVar[Want | None] = None
+    on_gpu: ClassVar[bool] = False
+    needs_bf16: ClassVar[bool] = False
 
     def __init_subclass__(
         cls,
@@ -146,6 +177,8 @@ class Step(Declared):
 
 # --- finding declarations ---------------------------------------------------------------
 
+_D = TypeVar("_D")
+
 
 @cache
 def verb_names() -> tuple[str, ...]:
@@ -155,9 +188,15 @@ def verb_names() -> tuple[str, ...]:
     return tuple(sorted(name for name in names if name != "source"))
 
 
-@cache
 def find_verb(verb: str) -> type[Step] | None:
-    """The class that declares `verb`; imports one file, so `check` pays only for verbs in use."""
+    """The class that declares `verb`: one of fusec's own, or `package.verb` of a loaded package."""
+    own = _own_verb(verb)
+    return _of_package(verb, lambda extension: extension.verbs) if own is None else own
+
+
+@cache
+def _own_verb(verb: str) -> type[Step] | None:
+    """Imports one file, so `check` pays only for verbs in use."""
     name = "source" if verb.startswith("source.") else verb
     if name != "source" and name not in verb_names():
         return None
@@ -178,7 +217,9 @@ def family_names() -> tuple[str, ...]:
 
 @cache
 def methods_of(family: str) -> dict[str, type[Method]]:
-    """The methods of a family by name, in declaration order."""
+    """fusec's own methods of a family by name, in declaration order; none of a family of a package."""
+    if family not in family_names():
+        return {}
     module = importlib.import_module(f"fusec.compiler.methods.{family}")
     classes = (v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Method))
     return {cls.name: cls for cls in classes if getattr(cls, "family", "") == family}
@@ -186,7 +227,42 @@ def methods_of(family: str) -> dict[str, type[Method]]:
 
 def find_method(name: str) -> type[Method] | None:
     """The method of that name in whatever family, for places that expect nothing in particular."""
-    return next((found for f in family_names() if (found := methods_of(f).get(name)) is not None), None)
+    own = next((found for f in family_names() if (found := methods_of(f).get(name)) is not None), None)
+    return _of_package(name, lambda extension: extension.methods) if own is None else own
+
+
+def method_called(name: str, family: str) -> type[Method]:
+    """The method that a graph calls `name`, where one of `family` stands."""
+    found = methods_of(family).get(name) or _of_package(name, lambda extension: extension.methods)
+    assert found is not None, f"no {family} method {name}"
+    return found
+
+
+def _of_package(name: str, declared: Callable[[Extension], Mapping[str, _D]]) -> _D | None:
+    package, _, plain = name.rpartition(".")
+    extension = loaded(package)
+    return declared(extension).get(plain) if extension is not None else None
+
+
+def full_name(declared: Step | Method) -> str:
+    """The name in graphs: plain for fusec's own, `package.name` for the others."""
+    plain = declared.verb if isinstance(declared, Step) else declared.name
+    return plain if declared.package is None else f"{declared.package.name}.{plain}"
+
+
+def packages_of(value: Any) -> tuple[PackagePin, ...]:
+    """Every package whose code a step or a value in it stands for, in order of names."""
+    return tuple(sorted(set(_packages(value))))
+
+
+def _packages(value: Any) -> Iterator[PackagePin]:
+    if isinstance(value, Declared):
+        if value.package is not None:
+            yield value.package
+        value = tuple(getattr(value, name) for name in type(value).model_fields)
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _packages(item)
 
 
 # --- between steps and IR -----------------------------------------------------------------
@@ -197,7 +273,8 @@ def lower_value(value: Any) -> Any:
     if isinstance(value, Input):
         return value.ref
     if isinstance(value, Method):
-        return Call(value.name, tuple((k, lower_value(getattr(value, k))) for k in type(value).model_fields))
+        args = tuple((k, lower_value(getattr(value, k))) for k in type(value).model_fields)
+        return Call(full_name(value), args)
     if isinstance(value, tuple) and value and isinstance(value[0], Weighted):
         if all(item.weight is None for item in value):
             return tuple(item.input.ref for item in value)
@@ -213,7 +290,7 @@ def lower_value(value: Any) -> Any:
 
 def lower_slots(step: Step) -> tuple[tuple[str, Any], ...]:
     """Every slot that can change the result, with its resolved value, in declaration order."""
-    names = (name for name in type(step).model_fields if name != "note")
+    names = (name for name in type(step).model_fields if name not in COMMON)
     return tuple((name, lower_value(getattr(step, name))) for name in names)
 
 
@@ -231,7 +308,7 @@ def _raise_value(value: Any, want: Want, types: dict[Ref, Type]) -> Any:
     if isinstance(want, One):
         return Input(value, types[value])
     if isinstance(want, MethodOf):
-        cls = methods_of(want.family)[value.name]
+        cls = method_called(value.name, want.family)
         wants = cls.wants()
         return cls(**{name: _raise_value(arg, wants[name], types) for name, arg in value.args})
     if isinstance(want, WeightedMany):
@@ -248,9 +325,14 @@ def _want(cls: type[Declared], name: str, field: FieldInfo) -> Want:
     """Read the marker of a field from its annotation."""
     if issubclass(cls, Step) and name == cls.open_slots and cls.open_want is not None:
         return cls.open_want
-    found = _marker(field.annotation, field.metadata)
+    found = marker(field)
     assert found is not None, f"{cls.__name__}.{name}: no marker in {field.annotation}"
     return found
+
+
+def marker(field: FieldInfo) -> Want | None:
+    """What the annotation of a field asks for, None when it says nothing that the checker understands."""
+    return _marker(field.annotation, field.metadata)
 
 
 def _marker(annotation: Any, metadata: list[Any]) -> Want | None:

@@ -10,9 +10,10 @@ from typing import Any, Final
 import msgspec
 
 from fusec.compiler.ir import Ref
+from fusec.compiler.packages import Extension
 from fusec.compiler.slots import Input
 from fusec.compiler.step import Method
-from fusec.lang.types import kind_of
+from fusec.lang.types import noun
 from fusec.lang.units import DISTINCT, Dimension, quantity_text
 
 
@@ -47,16 +48,33 @@ class Score(msgspec.Struct, frozen=True):
         return f"{self.report.node}.{'.'.join(self.path)}"
 
 
+class Used(msgspec.Struct, frozen=True, eq=False):
+    """A module by the name a `use` gave it; `checker` holds what the file declares."""
+
+    name: str
+    checker: Any
+
+
+class Modules(dict[str, Any]):
+    """The modules of a family by key; without a key its results have none either."""
+
+
 def describe(value: Any) -> str:
     """What a value is, for messages: `Int`, `Size`, `model`, `List`."""
     if isinstance(value, Measure):
         return f"{value.dimension}[{value.kind}]" if value.dimension in DISTINCT else value.dimension
     if isinstance(value, Input):
-        return kind_of(value.type).capitalize()
+        return noun(value.type)
     if isinstance(value, Method):
         return f"a {value.family} method"
     if isinstance(value, Score):
         return "a score"
+    if isinstance(value, Extension):
+        return "a package of verbs"
+    if isinstance(value, Used):
+        return "a module"
+    if isinstance(value, Modules):
+        return "a family of modules"
     names = {bool: "Bool", int: "Int", float: "Float", str: "Str", tuple: "List", dict: "Map"}
     return names.get(type(value), "nothing")
 

@@ -10,7 +10,7 @@ from typing import Any
 from fusec.lang.codes.fuse002_unexpected import Unexpected
 from fusec.lang.codes.fuse004_commas import CommaMissing
 from fusec.lang.codes.fuse005_braces import BracesAfterValue
-from fusec.lang.diagnostics import Diagnostic, Edit
+from fusec.lang.diagnostics import Diagnostic, Edit, Fix
 from fusec.lang.lexer import Token, split_quantity
 from fusec.lang.lookalike import ascii_like
 from fusec.lang.source import Source, Span
@@ -105,7 +105,9 @@ class Builder:
     def _value(self, span: Span, digits: str) -> int | float:
         value = parse_number(digits)
         if value == inf:
-            self.problems.append(Unexpected(span, "this number is too large"))
+            self.problems.append(
+                Unexpected(span, "this number is too large", fix=Fix("write a number below 1e308"))
+            )
         return value
 
     def reduce(self, rule: str, children: list[Any], start: int, end: int) -> Any:
@@ -243,9 +245,11 @@ class Builder:
         return TypeName(span=span, id=name.id)
 
     def _type_apply(self, span: Span, name: Name, *args: TypeArg) -> TypeApply:
+        literal = self.refs or name.id == "Tokenizer"  # which is known by its size or its fingerprint
         for arg in args:
-            if isinstance(arg.value, Number | Text) and not self.refs:
-                self.problems.append(Unexpected(arg.value.span, f"`{arg.value.span.text}` is not a type"))
+            if isinstance(arg.value, Number | Text) and not literal:
+                says, fix = f"`{arg.value.span.text}` is not a type", Fix("write the name of a type, or `_`")
+                self.problems.append(Unexpected(arg.value.span, says, fix=fix))
         return TypeApply(span=span, id=name.id, args=args)
 
     def _type_positional(self, span: Span, value: Any) -> TypeArg:

@@ -72,6 +72,22 @@ def unify(a: ColumnType, b: ColumnType) -> ColumnType | None:
     return None
 
 
+def fits(has: ColumnType, wants: ColumnType) -> bool:
+    """Whether a column may stand where another type is asked.
+
+    Types are exact, but for three things: Int fits Float, a row may have more fields than are asked for, and
+    `Null` fits everything, since every type admits missing values. A single T never stands for a `List[T]`.
+    """
+    if has in (wants, NULL) or (has, wants) == (INT, FLOAT):
+        return True
+    if has.item is not None and wants.item is not None:
+        return fits(has.item, wants.item)
+    if has.name == wants.name == "Row":
+        fields = dict(has.fields)
+        return all(name in fields and fits(fields[name], kind) for name, kind in wants.fields)
+    return False
+
+
 def parse_column_type(text: str) -> ColumnType:
     """Reads the text form back; ValueError where `text` is not one."""
     tokens = _tokens(text)

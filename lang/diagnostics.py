@@ -50,6 +50,8 @@ class Diagnostic:
 
     code: ClassVar[str]
     level: ClassVar[Level]
+    tells_a_story: ClassVar[bool] = False
+    """True where the order of the marks says something, wherever they stand in the text."""
     by_code: ClassVar[dict[str, type[Diagnostic]]] = {}
 
     def __init_subclass__(cls, code: str, level: Level = "error") -> None:
@@ -62,6 +64,7 @@ class Diagnostic:
         raise NotImplementedError
 
     def marks(self) -> tuple[Mark, ...]:
+        """Empty where no text is to blame: what shows only while running."""
         raise NotImplementedError
 
     def why(self) -> str:

@@ -13,7 +13,7 @@ from fusec.lang.codes.fuse001_unclosed import Unclosed
 from fusec.lang.codes.fuse002_unexpected import Unexpected
 from fusec.lang.codes.fuse006_unknown_unit import UnknownUnit
 from fusec.lang.codes.fuse008_look_alike import LookAlike
-from fusec.lang.diagnostics import Diagnostic
+from fusec.lang.diagnostics import Diagnostic, Fix
 from fusec.lang.source import Source, Span
 from fusec.lang.units import UNITS
 
@@ -151,7 +151,9 @@ class _Lexer:
         word = self.text[start:end]
         if len(word) > MAX_NAME:
             says = f"this name is longer than {MAX_NAME} characters"
-            self.problems.append(Unexpected(self._span(start, start + 1), says))
+            self.problems.append(
+                Unexpected(self._span(start, start + 1), says, fix=Fix("choose a shorter one"))
+            )
             self._put("NAME", start, end)
         elif not word.isascii():
             self._foreign(start, end)

@@ -153,13 +153,15 @@ def _value_missing(s: Scene) -> Unexpected | None:
     if s.kind(at) == ":" and s.kind(at - 1) == "NAME" and s.kind(at - 2) in (":", "="):
         at -= 1
     if s.kind(at - 1) in _OPERATORS and "NAME" in s.expected and "STRING" in s.expected:
-        return Unexpected(s.span(at - 1), f"a value is missing after `{s.text(at - 1)}`")
+        fix = Fix(f"write the value, or remove `{s.text(at - 1)}`")
+        return Unexpected(s.span(at - 1), f"a value is missing after `{s.text(at - 1)}`", fix=fix)
     if s.kind(at - 1) not in (":", "="):
         return None
     if at == s.at and not (s.kind(at) in (",", "}", ")", "]", END) and "NAME" in s.expected):
         return None
     owner = s.span(at - 2) if at >= 2 else s.span(at - 1)
-    return Unexpected(s.span(at - 1), f"`{owner.text}` has no value", "a value belongs after this")
+    fix = Fix(f"write the value, or remove `{owner.text}`")
+    return Unexpected(s.span(at - 1), f"`{owner.text}` has no value", "a value belongs after this", fix=fix)
 
 
 def _reserved_word(s: Scene) -> Unexpected | None:
@@ -169,7 +171,8 @@ def _reserved_word(s: Scene) -> Unexpected | None:
         return None
     word = s.text(s.at)
     if s.kind(s.at - 1) == ".":
-        return Unexpected(s.span(s.at - 1), "a name is missing after `.`")
+        fix = Fix("write the name, or remove the dot")
+        return Unexpected(s.span(s.at - 1), "a name is missing after `.`", fix=fix)
     return Unexpected(
         s.span(s.at), f"`{word}` is a word of the language, not a name", fix=Fix("choose another name")
     )
@@ -190,26 +193,31 @@ def _then_missing(s: Scene) -> Unexpected | None:
     if "then" not in s.expected or s.kind(s.at) not in (END, ",", "}", ")", "]", "NAME"):
         return None
     at = max(i for i in range(s.at) if s.kind(i) == "if")
-    return Unexpected(s.span(at), "this `if` has no `then`")
+    return Unexpected(s.span(at), "this `if` has no `then`", fix=Fix("write `if … then … else …`"))
 
 
 def _ends_early(s: Scene) -> Unexpected | None:
     if s.at < len(s.tokens):
         return None
     last = s.span(s.at - 1)
-    return Unexpected(last, f"something is missing after `{_short(last.text)}`", _wanted(s.expected))
+    says = f"something is missing after `{_short(last.text)}`"
+    return Unexpected(
+        last, says, _wanted(s.expected), reason="the declaration ends here, and it is not whole"
+    )
 
 
 def _left_over(s: Scene) -> Unexpected | None:
     if END not in s.expected:
         return None
     text = _short(s.text(s.at))
-    return Unexpected(s.span(s.at), f"`{text}` does not belong to what stands before it")
+    reason = "what stands before it is whole already"
+    return Unexpected(s.span(s.at), f"`{text}` does not belong to what stands before it", reason=reason)
 
 
 def _whatever(s: Scene) -> Unexpected:
     text = _short(s.text(s.at))
-    return Unexpected(s.span(s.at), f"`{text}` cannot stand here", _wanted(s.expected))
+    reason = "nothing else in this declaration was read"
+    return Unexpected(s.span(s.at), f"`{text}` cannot stand here", _wanted(s.expected), reason)
 
 
 def _wanted(expected: frozenset[str]) -> str:

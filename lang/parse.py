@@ -20,7 +20,7 @@ from fusec.lang.codes.fuse002_unexpected import Unexpected
 from fusec.lang.codes.fuse004_commas import CommaMissing
 from fusec.lang.codes.fuse009_edition import EDITIONS, BadEdition
 from fusec.lang.codes.fuse010_doc_comment import MisplacedDoc
-from fusec.lang.diagnostics import Diagnostic
+from fusec.lang.diagnostics import Diagnostic, Fix
 from fusec.lang.lexer import MAX_PROBLEMS, MAX_TOKENS, Comment, Token, words
 from fusec.lang.mistakes import Scene, explain
 from fusec.lang.source import Source, Span
@@ -87,12 +87,20 @@ def parse_part(source: Source) -> Parsed:
 
 def _refused(source: Source, at: int, limit: str) -> Parsed:
     """Nothing of a text beyond any use: reading it would take longer than anyone waits."""
-    return Parsed(File(source, ()), (Unexpected(Span(source, at, at), "the spec is too long", limit),))
+    fix = Fix("split it, and let one file `use` the other")
+    return Parsed(
+        File(source, ()), (Unexpected(Span(source, at, at), "the spec is too long", limit, fix=fix),)
+    )
 
 
 def parse_expr(source: Source, *, refs: bool = False) -> tuple[Expr | None, tuple[Diagnostic, ...]]:
     """The whole source as one expression; with `refs` it may hold the `%name` of IR text."""
     return _range(source, 0, len(source.text), "expr", refs)
+
+
+def parse_expr_between(source: Source, start: int, end: int) -> tuple[Expr | None, tuple[Diagnostic, ...]]:
+    """A part of a source as one expression, with spans in the whole of it."""
+    return _range(source, start, end, "expr", refs=False)
 
 
 def parse_type(source: Source, *, refs: bool = False) -> tuple[TypeExpr | None, tuple[Diagnostic, ...]]:
@@ -104,7 +112,8 @@ def _range(source: Source, start: int, end: int, rule: str, refs: bool) -> tuple
     tokens, _, problems = words(source, start, end, refs=refs)
     if not tokens:
         if not problems:
-            problems = [Unexpected(Span(source, start, end), "there is nothing here", "a value belongs here")]
+            fix = Fix("write the value")
+            problems = [Unexpected(Span(source, start, end), "there is nothing here", fix=fix)]
         return None, tuple(problems)
     quiet = any(map(_is_syntax, problems))
     made, found = _one(source, tokens, rule, refs=refs, quiet=quiet)
@@ -157,7 +166,8 @@ def _one(
         return None, problems
     problems += builder.problems
     if len(tokens) > MAX_DEPTH and (deep := _too_deep(done.value)):
-        problems.append(Unexpected(deep, f"this nests deeper than {MAX_DEPTH} levels"))
+        says = f"this nests deeper than {MAX_DEPTH} levels"
+        problems.append(Unexpected(deep, says, fix=Fix(pieces.FLATTEN)))
         return None, problems
     return done.value, problems
 
@@ -272,5 +282,5 @@ def _sorted(problems: list[Diagnostic]) -> tuple[Diagnostic, ...]:
     if len(once) > MAX_PROBLEMS:
         at = once[MAX_PROBLEMS].marks()[0].span
         says = f"more than {MAX_PROBLEMS} mistakes: the rest is not told"
-        return (*once[:MAX_PROBLEMS], Unexpected(at, says))
+        return (*once[:MAX_PROBLEMS], Unexpected(at, says, fix=Fix("mend those above first")))
     return tuple(once)

@@ -99,11 +99,16 @@ def _declares(source: Source, tokens: list[Token], i: int, depth: int) -> bool:
     return before.kind in ENDS_VALUE and (depth == 0 or _first_on_line(source, before, token))
 
 
+_MARGIN = "only declarations begin at the left margin"
+FLATTEN = "give the inner parts names of their own with `let`"
+
+
 def not_a_keyword(source: Source, tokens: list[Token]) -> Unexpected:
     """Says that a declaration begins with `tokens[0]`, which is no keyword."""
     first = Span(source, tokens[0].start, tokens[0].end)
     if tokens[0].kind != "NAME":
-        return Unexpected(first, f"`{first.text}` begins no declaration", "a keyword belongs here")
+        says = f"`{first.text}` begins no declaration"
+        return Unexpected(first, says, "a keyword belongs here", _MARGIN)
     if first.text in DECLARATIONS and len(tokens) > 1 and tokens[1].kind == ":":
         colon = Span(source, tokens[1].start, tokens[1].end)
         says = f"`{first.text}` is followed by its content, without a colon"
@@ -111,7 +116,7 @@ def not_a_keyword(source: Source, tokens: list[Token]) -> Unexpected:
     word = meant(first.text)
     says = f"`{first.text}` is not a declaration keyword"
     if word is None:
-        return Unexpected(first, says, "one of " + ", ".join(sorted(DECLARATIONS)))
+        return Unexpected(first, says, "one of " + ", ".join(sorted(DECLARATIONS)), _MARGIN)
     fix = Fix(f"write `{word}`", (Edit(first, word),), "maybe")
     return Unexpected(first, says, f"closest: `{word}`", fix=fix)
 
@@ -129,7 +134,7 @@ def balance(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Diag
     """
     if deep := _too_many_open(tokens):
         says = f"this nests deeper than {MAX_DEPTH} levels"
-        return [], [Unexpected(Span(source, deep.start, deep.end), says)]
+        return [], [Unexpected(Span(source, deep.start, deep.end), says, fix=Fix(FLATTEN))]
     partner = _partners(source, tokens)
     brackets = sum(token.kind in CLOSERS or token.kind in CLOSERS.values() for token in tokens)
     if len(partner) == brackets and all(

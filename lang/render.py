@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeAlias
 
-from fusec.lang.diagnostics import Diagnostic, Fix, Mark
+from fusec.lang.diagnostics import Diagnostic, Fix, Level, Mark
 from fusec.lang.source import Source, Span
 
 Role: TypeAlias = Literal[
@@ -21,6 +21,7 @@ Paint: TypeAlias = Callable[[Role, str], str]
 _GRADE_COLUMN = 71
 _TAB = "    "
 _LONG_LINE = 1000
+_NEAR = 8
 
 
 def in_order(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
@@ -33,33 +34,40 @@ def in_order(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
     return sorted(problems, key=key)
 
 
-def render(problem: Diagnostic, paint: Paint | None = None) -> str:
-    """The whole message, ending with a line end; `paint` colours pieces of it by their role."""
+def render(problem: Diagnostic, paint: Paint | None = None, level: Level | None = None) -> str:
+    """The whole message, ending with a line end; `paint` colours pieces of it by their role.
+
+    `level` stands in the place of its own, for a warning that counts as an error.
+    """
     paint = paint or (lambda role, text: text)
+    level = level or problem.level
+    heading = paint(level, f"{level}[{problem.code}]") + paint("title", f": {problem.title()}")
     marks = problem.marks()
+    if not marks:
+        return "\n".join([heading, *_footers(problem, paint)]) + "\n"
     first = marks[0].span
     width = max(len(str(mark.span.position.line)) for mark in marks)
     gutter = paint("gutter", " " * (width + 1) + "|")
     lines = [
-        paint(problem.level, f"{problem.level}[{problem.code}]") + paint("title", f": {problem.title()}"),
+        heading,
         paint("gutter", " " * width + "--> ") + str(first),
         gutter,
     ]
     for i, (source, group) in enumerate(_by_source(marks)):
         if i:
             lines += [gutter, paint("gutter", " " * width + "::: ") + str(group[0].span), gutter]
-        lines += _excerpt(source, group, marks[0], width, paint)
+        lines += _excerpt(source, _ordered(problem, group), marks[0], width, paint)
     footers = _footers(problem, paint)
     if footers:
         lines += [gutter, *footers]
     return "\n".join(lines) + "\n"
 
 
-def as_json(problem: Diagnostic) -> dict[str, Any]:
+def as_json(problem: Diagnostic, level: Level | None = None) -> dict[str, Any]:
     """The message as plain data: places are 1-based lines and columns, ends are exclusive."""
     return {
         "code": problem.code,
-        "level": problem.level,
+        "level": level or problem.level,
         "title": problem.title(),
         "spans": [_place(mark.span) | {"note": mark.note} for mark in problem.marks()],
         "tables": [{"label": label, "text": text} for label, text in problem.tables()],
@@ -92,8 +100,16 @@ def _by_source(marks: tuple[Mark, ...]) -> list[tuple[Source, list[Mark]]]:
     return list(groups.values())
 
 
+def _ordered(problem: Diagnostic, marks: list[Mark]) -> list[Mark]:
+    """Marks on lines near each other in the order of the text, as a reader sees them; else as they come."""
+    lines = [mark.span.position.line for mark in marks]
+    if problem.tells_a_story or max(lines) - min(lines) > _NEAR:
+        return marks
+    return sorted(marks, key=lambda mark: mark.span.position.line)
+
+
 def _excerpt(source: Source, marks: list[Mark], primary: Mark, width: int, paint: Paint) -> list[str]:
-    """The marked lines; in the order of the text unless the marks tell a story of their own."""
+    """The marked lines, in the order of the marks."""
     numbers = list(dict.fromkeys(mark.span.position.line for mark in marks))
     lines: list[str] = []
     for number in numbers:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from fusec.lang.codes.fuse007_string import BadString
-from fusec.lang.diagnostics import Diagnostic, Edit, Fix
+from fusec.lang.diagnostics import Diagnostic, Edit, Fix, Grade
 from fusec.lang.source import Source, Span
 from fusec.lang.tree import Expr, Text
 
@@ -19,6 +19,8 @@ _MAX_PARTS = 1000
 _QUOTE_OR_BRACE = re.compile(r"[\"'{}]")
 
 _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "'": "'", "\\": "\\"}
+# Escapes of other languages, or of ours with digits missing: a backslash before these was meant as one.
+_ESCAPES_ELSEWHERE = frozenset("abfvxuUN01234567")
 _SHOWN = str.maketrans(
     {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\", "{": "{{", "}": "}}"}
 )
@@ -148,9 +150,11 @@ class _Reader:
         else:
             self._interpolation()
 
-    def _bad(self, start: int, end: int, says: str, instead: str = "", note: str = "") -> None:
+    def _bad(
+        self, start: int, end: int, says: str, instead: str = "", note: str = "", grade: Grade = "maybe"
+    ) -> None:
         span = Span(self.source, start, end)
-        fix = Fix(f"write `{instead}`", (Edit(span, instead),), "maybe") if instead else None
+        fix = Fix(f"write `{instead}`", (Edit(span, instead),), grade) if instead else None
         self.problems.append(BadString(span, says, note, fix))
 
     def _escape(self) -> None:
@@ -166,7 +170,8 @@ class _Reader:
         else:
             end = start + 1 + len(char)
             says = f"`\\{char}` is not an escape"
-            self._bad(start, end, says, f"\\\\{char}", "a backslash itself is `\\\\`")
+            grade: Grade = "maybe" if char in _ESCAPES_ELSEWHERE else "safe"
+            self._bad(start, end, says, f"\\\\{char}", "a backslash itself is `\\\\`", grade)
             self.literal.append(self.text[start:end])
             self.at = end
 

@@ -43,6 +43,35 @@ class ModelType(msgspec.Struct, frozen=True, tag="model"):
         return f"Model[{self.space.name}, {self.dtype}]"
 
 
+class DeltaType(msgspec.Struct, frozen=True, tag="delta"):
+    """What to add to a base: a task vector, or an adapter whose largest rank is `rank` (0 for a dense one).
+
+    `space` holds the tensors it changes, as they are in the base, and the bytes that are stored of it.
+    `root` is the ancestor it is known to belong to, `hint` the one its files name in words of their own.
+    """
+
+    space: Space
+    dtype: str
+    identity: str
+    root: str
+    hint: str = ""
+    rank: int = 0
+
+    def __str__(self) -> str:
+        root = f", root: {self.root}" if self.root else ""
+        return f"Delta[{self.space.name}{root}]"
+
+
+class EndpointType(msgspec.Struct, frozen=True, tag="endpoint"):
+    """A model that answers from elsewhere: with text, with log-probabilities where it states them."""
+
+    identity: str
+    logprobs: bool
+
+    def __str__(self) -> str:
+        return "Scorer" if self.logprobs else "Sampler"
+
+
 class DataType(msgspec.Struct, frozen=True, tag="data"):
     """Columns in order; `rows` and `bytes` are -1 while unknown."""
 
@@ -88,10 +117,14 @@ class Unknown(msgspec.Struct, frozen=True, tag="unknown"):
         return "Unknown"
 
 
-Type: TypeAlias = ModelType | DataType | TokenizerType | ReportType | MapType | Unknown
+Type: TypeAlias = (
+    ModelType | DeltaType | EndpointType | DataType | TokenizerType | ReportType | MapType | Unknown
+)
 
 KINDS: dict[type[msgspec.Struct], str] = {
     ModelType: "model",
+    DeltaType: "delta",
+    EndpointType: "model",
     DataType: "data",
     TokenizerType: "tokenizer",
     ReportType: "report",
@@ -100,8 +133,27 @@ KINDS: dict[type[msgspec.Struct], str] = {
 
 
 def kind_of(type_: Type) -> str:
-    """`model`, `data`, `tokenizer`, `report`, `map`; `unknown` for anything broken."""
+    """`model`, `delta`, `data`, `tokenizer`, `report`, `map`; `unknown` for anything broken."""
     return KINDS.get(type(type_), "unknown")
+
+
+CAPABILITIES = ("sampler", "scorer", "model")
+"""What may be asked of a model, each with all that those before it give: text, log-probabilities, weights."""
+
+GIVES = dict(zip(CAPABILITIES, ("text", "log-probabilities", "weights"), strict=True))
+
+
+def capability(type_: ModelType | EndpointType) -> str:
+    """The last of `CAPABILITIES` that a model has."""
+    if isinstance(type_, ModelType):
+        return "model"
+    return "scorer" if type_.logprobs else "sampler"
+
+
+def noun(type_: Type) -> str:
+    """What messages call a value of this type: `Model`, `Scorer`, `Data`."""
+    kind = capability(type_) if isinstance(type_, EndpointType) else kind_of(type_)
+    return kind.capitalize()
 
 
 def score_paths(report: ReportType) -> tuple[str, ...]:

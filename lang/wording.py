@@ -41,6 +41,17 @@ def respell(at: Span, word: str, meant: str, grade: Grade = "maybe") -> Fix:
     return Fix(f"write `{meant}`", (Edit(at, at.text.replace(word, meant, 1)),), grade)
 
 
+def certainty(word: str, meant: str, known: Iterable[str]) -> Grade:
+    """How sure it is that `word` was to be `meant`, one of the `known` words of fusec itself.
+
+    Names that a user made are never sure: `round_2` is one letter from `round_1` and another thing. Digits
+    and short words are told apart by one letter for the same reason (`f16`, `bf16`; `min`, `mix`).
+    """
+    plain = len(meant) > 3 and not any(char.isdigit() for char in word + meant)
+    slips = [other for other in known if is_slip(word, other)]
+    return "safe" if plain and slips == [meant] else "maybe"
+
+
 def is_slip(word: str, meant: str) -> bool:
     """True when one letter was added, lost or changed, or two neighbours were swapped."""
     short, long = sorted((word, meant), key=len)
@@ -61,5 +72,8 @@ def first_slot(verb: Span, slot: str) -> Edit:
     brace = re.compile(r"\s*\{").match(text, verb.end)
     if brace is None:
         return Edit(verb.source.span(verb.end, verb.end), f" {{ {slot} }}")
+    inside = verb.source.span(brace.end(), brace.end())
+    if lines := re.compile(r"\s*\n( *)[^\s}]").match(text, brace.end()):
+        return Edit(inside, f"\n{lines[1]}{slot}")
     rest = "" if re.compile(r"\s*\}").match(text, brace.end()) else ","
-    return Edit(verb.source.span(brace.end(), brace.end()), f" {slot}{rest}")
+    return Edit(inside, f" {slot}{rest}")

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fusec.compiler.budget import over_budget
+from fusec.compiler.fitting import unfit
 from fusec.compiler.plan import Plan as PlanFile
 from fusec.lang.diagnostics import Diagnostic
 from fusec.lang.render import in_order, render
 from fusec.runtime.kernel import RunError
 from fusec.runtime.manifest import Difference, Manifest, load_manifest
+from fusec.runtime.params_file import setting_text
 from fusec.runtime.runs import MANIFEST
 from fusec.runtime.session import Checked, Session
 
@@ -65,9 +66,7 @@ class Plan:
         from fusec.runtime.preparing import prepare
         from fusec.runtime.store import Store
 
-        options = Options(device=device, gate=gate, publish=publish)
-        if threads is not None:
-            options = replace(options, threads=threads)
+        options = Options(threads=threads, device=device, gate=gate, publish=publish)
         opened = Store(self._store(store))
         try:
             ready = prepare(self.session, self.checked, opened)
@@ -116,16 +115,9 @@ def require(checked: Checked, plan: PlanFile) -> None:
     """Raises `SpecError` for a spec with errors, and for a plan beyond its budget."""
     if checked.failed:
         raise SpecError(checked.problems)
-    problems = over_budget(checked.typed, plan)
-    if problems:
+    problems = unfit(checked.typed, plan)
+    if any(problem.level == "error" for problem in problems):
         raise SpecError(problems)
-
-
-def setting_text(value: Any) -> str:
-    """A parameter as `--set` takes it: text stays, the rest is written in the language."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
 
 
 __all__ = ["Difference", "Manifest", "Plan", "RunError", "SpecError", "compile", "load", "replay"]

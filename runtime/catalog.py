@@ -16,8 +16,10 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from fusec.lang.codes.fuse505_newer_format import NewerFormat
 from fusec.runtime.digest import FileEntry, FolderDigest, file_digest
 from fusec.runtime.kernel import Kind, RunError
+from fusec.runtime.trouble import refused
 
 VERSION = 1
 RunState = Literal["running", "done", "failed", "closed", "interrupted"]
@@ -196,10 +198,7 @@ class Catalog:
         self._db.execute("COMMIT")
         if version > VERSION:
             self.close()
-            raise RunError(
-                f"the catalog {self.path} has version {version}, this fusec reads up to {VERSION}",
-                hint="use the newer fusec that wrote it, or another store",
-            )
+            raise refused(NewerFormat(f"the catalog {self.path}", version, VERSION))
 
 
 def _object_row(id: str, kind: str, root: str, files: bytes, run: str | None) -> ObjectRow:

@@ -152,10 +152,13 @@ def write_file(path: Path, data: bytes) -> None:
     """Writes `path` so that readers, and a crash at any moment, find the old bytes or the new ones.
 
     One writer at a time per path; a crash may leave the hidden file `.<name>.new`, which the next one reuses.
+    Permissions of a file that was there stay.
     """
     fresh = path.with_name(f".{path.name}.new")
     try:
         with open(fresh, "wb") as file:
+            if path.exists():
+                os.fchmod(file.fileno(), path.stat().st_mode & 0o7777)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

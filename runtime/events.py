@@ -72,6 +72,14 @@ class TaskFailed(Event, frozen=True):
     hint: str = ""
 
 
+class TaskRetried(Event, frozen=True):
+    """A task failed and is tried again; `attempt` is the number of the try that begins now."""
+
+    task: str
+    attempt: int
+    what: str
+
+
 class CheckDone(Event, frozen=True):
     """`values` are the scores that the condition was decided on."""
 
@@ -104,6 +112,7 @@ AnyEvent = (
     | Note
     | TaskFinished
     | TaskFailed
+    | TaskRetried
     | CheckDone
     | OutputPublished
     | RunFinished

@@ -62,7 +62,7 @@ def copy_companions(src: Path, out: Path, *, dtype: str | None) -> None:
     if dtype is None:
         _copy(src / "config.json", out / "config.json")
     else:
-        _write(out / "config.json", _json(_with_dtype(config, dtype)))
+        write_synced(out / "config.json", _json(_with_dtype(config, dtype)))
     # A set, as one file can match two patterns.
     for path in sorted({p for pattern in COMPANIONS for p in src.glob(pattern) if p.is_file()}):
         _copy(path, out / path.relative_to(src))
@@ -118,7 +118,7 @@ class ModelWriter:
                 for fd in self._fds:
                     os.fsync(fd)
                 if len(self._shards) > 1:
-                    _write(self.out / INDEX, _json(self._index()))
+                    write_synced(self.out / INDEX, _json(self._index()))
                 sync_folder(self.out)
         finally:
             self._close()
@@ -213,7 +213,8 @@ def _copy(src: Path, target: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _write(path: Path, raw: bytes) -> None:
+def write_synced(path: Path, raw: bytes) -> None:
+    """Writes a small file whole, synced."""
     with path.open("wb") as file:
         file.write(raw)
         file.flush()

@@ -1,8 +1,8 @@
 """The contract between an executor and the kernels that do the work.
 
-A kernel is one function `run(inputs, slots, ctx)` in `fusec/runtime/kernels/<name>/`. It reads the
-artifacts in `inputs`, fills the empty folder `ctx.out` and returns nothing. Everything else (where the
-folder is published, identities, retries) belongs to the executor.
+A kernel is one function `run(inputs, slots, ctx)` in `fusec/runtime/kernels/<name>/`, or in the module that
+a package names. It reads the artifacts in `inputs`, fills the empty folder `ctx.out` and returns nothing.
+Everything else (where the folder is published, identities, retries) belongs to the executor.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ class Artifact:
     """A complete result on disk.
 
     model      a Hugging Face folder (config, safetensors shards, tokenizer files)
+    delta      a PEFT adapter, or a folder with `delta.json` and safetensors shards of differences
     data       a folder with `data.arrow`, an Arrow IPC stream
     tokenizer  a folder that `AutoTokenizer.from_pretrained` loads
     report     a folder with `report.json`
@@ -32,10 +33,14 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Method:
-    """A method value from a spec, every default filled in: `ties(density: 0.5)`."""
+    """A method value from a spec, every default filled in: `ties(density: 0.5)`.
+
+    `kernel` is the module that does its part of the work, for a method that a package brings.
+    """
 
     name: str
     args: Mapping[str, Any] = field(default_factory=dict)
+    kernel: str = ""
 
     def __getitem__(self, name: str) -> Any:
         return self.args[name]
@@ -74,7 +79,8 @@ class Context:
 class RunError(Exception):
     """Something outside the program is wrong: one sentence that names the file, tensor or row.
 
-    `hint` is the next step. Shown as one clear error, never as a traceback.
+    `hint` is the next step. Shown as one clear error, never as a traceback. A sentence that begins with a
+    code, `FUSE505: the plan ...`, has a page that `fusec explain` prints.
     """
 
     def __init__(self, what: str, *, hint: str = "") -> None:

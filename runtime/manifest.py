@@ -13,9 +13,13 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from msgspec import Struct, structs
 
+from fusec.compiler.files import UsedFile
+from fusec.compiler.packages import PackagePin
+from fusec.lang.codes.fuse505_newer_format import NewerFormat
 from fusec.runtime.digest import FileEntry, bytes_digest
 from fusec.runtime.durable import write_file
 from fusec.runtime.kernel import Kind, RunError
+from fusec.runtime.trouble import refused
 
 FORMAT = 1
 Grade = Literal["exact", "seeded", "external"]
@@ -100,8 +104,10 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """One run. Digests are sha256 in hex; `write_manifest` fills `semantic_digest`.
 
     spec_digest   of the text of the spec that was planned
-    lock_digest   of a lock that holds exactly the pins of the plan's sources
+    lock_digest   of a lock that holds exactly the pins of the plan's sources and packages
     plan_digest   the id of the plan: what the spec asks for, whatever its layout
+    packages      whose code made results, by content
+    spec_files    that the spec used, by content
     gate    open: all checks passed; closed: one failed, nothing was published; ignored: published anyway
     """
 
@@ -120,6 +126,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     started: float
     seconds: float
     environment: Environment
+    packages: tuple[PackagePin, ...] = ()
+    spec_files: tuple[UsedFile, ...] = ()
     format: int = FORMAT
     semantic_digest: str = ""
 
@@ -145,8 +153,8 @@ def semantic_digest(manifest: Manifest) -> str:
     - `run`, `started`, `seconds`, `estimate`, `actual`, `state`, `environment`: they differ between two good
       runs. Versions of libraries, of fusec and the device kind are in the manifest for the reader; if one of
       them matters, it shows in the bytes, and those count.
-    - `spec_digest`, `lock_digest`, all names and the order of nodes: a spec that was reformatted, commented
-      or had a step renamed is the same work. `plan_digest` stands for what it says.
+    - `spec_digest`, `spec_files`, `lock_digest`, all names and the order of nodes: a spec that was
+      reformatted, commented or had a step renamed is the same work. `plan_digest` stands for what it says.
     - `values` of checks: they come out of reports, whose bytes count.
     - `slots`, `revision`, `params`: a node's `id` covers every slot that can change its bytes, with all
       defaults; the others hold places, targets and paths.
@@ -190,10 +198,7 @@ def load_manifest(path: Path) -> Manifest:
     try:
         found = msgspec.json.decode(data, type=_Format).format
         if found > FORMAT:
-            raise RunError(
-                f"FUSE505: the manifest {path} has format {found}, this fusec reads up to {FORMAT}",
-                hint="use the newer fusec that wrote it",
-            )
+            raise refused(NewerFormat(f"the manifest {path}", found, FORMAT))
         manifest = msgspec.json.decode(data, type=Manifest)
     except msgspec.DecodeError as error:
         raise RunError(f"{path} is not a complete manifest: {error}") from error

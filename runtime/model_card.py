@@ -28,12 +28,15 @@ def write_card(
     lineage: Sequence[CardStep],
     base_model: Sequence[str] = (),
     license: str | None = None,
+    licences: Mapping[str, str] | None = None,
     metrics: Mapping[str, Mapping[str, float]] | None = None,
+    delta: bool = False,
 ) -> None:
     """Write `out/README.md`: YAML front matter for the Hub, lineage, results.
 
     `base_model` are Hub names, `metrics` the entries of a report, each with the same measures. The same
-    arguments give the same bytes.
+    arguments give the same bytes. `license` is the model's own, `licences` those of its sources, "" where one
+    is not stated. A `delta` is no model, and its card says how to use it.
     """
     env = Environment(
         loader=PackageLoader("fusec.runtime"),
@@ -50,9 +53,11 @@ def write_card(
         lineage=lineage,
         base_model=base_model,
         license=license,
+        licences=licences if licences and any(licences.values()) else {},
         metrics=metrics or {},
         measures=measures,
-        merged=any(step.verb == "merge" for step in lineage),
+        delta=delta,
+        merged=not delta and any(step.verb == "merge" for step in lineage),
     )
     (out / "README.md").write_text(text, encoding="utf-8", newline="\n")
 

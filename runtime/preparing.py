@@ -28,17 +28,23 @@ class Stored:
         return isinstance(id, str) and self._store.has(id)
 
 
-def prepare(session: Session, checked: Checked, store: Store, only: tuple[str, ...] = ()) -> Ready:
-    """Pin what is not pinned yet and plan the rest of the work.
+def prepare(
+    session: Session,
+    checked: Checked,
+    store: Store,
+    only: tuple[str, ...] = (),
+    target: str | None = None,
+) -> Ready:
+    """Pin what is not pinned yet and plan the rest of the work, for a target of the spec or this machine.
 
     Reading a source whole may widen its columns, so the spec is checked again with what was found; look at
     `checked.failed` before the plan is run.
     """
     pinned: tuple[str, ...] = ()
-    plan = session.plan(checked, stored=Stored(store), only=only)
-    if unpinned(plan):
+    plan = session.plan(checked, stored=Stored(store), only=only, target=target)
+    if unpinned(plan) or session.unlocked(checked):
         pinned = session.lock(checked, digest=store.catalog.file_digest)
         checked = session.check()
         if not checked.failed:
-            plan = session.plan(checked, stored=Stored(store), only=only)
+            plan = session.plan(checked, stored=Stored(store), only=only, target=target)
     return Ready(checked, plan, pinned)

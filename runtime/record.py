@@ -68,7 +68,9 @@ def manifest_of(
     environment: Environment,
 ) -> Manifest:
     """The manifest of a finished run, but for the semantic digest, which `write_manifest` adds."""
-    lock = make_lock({source.request: source.facts for source in plan.sources})
+    lock = make_lock(
+        {source.request: source.facts for source in plan.sources}, plan.packages, plan.spec_files
+    )
     return Manifest(
         fusec=fusec.__version__,
         run=run,
@@ -78,6 +80,8 @@ def manifest_of(
         params=dict(plan.params),
         nodes=tuple(nodes),
         sources=tuple(SourceRecord(name=s.name, at=s.facts.uri, pin=s.facts.pin) for s in plan.sources),
+        packages=plan.packages,
+        spec_files=plan.spec_files,
         checks=checks,
         outputs=outputs,
         grade=plan.grade,  # type: ignore[arg-type]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from msgspec import structs
 
 from fusec.compiler.step import GRADES, Grade
+from fusec.lang.codes.fuse406_bytes_differ import BytesDiffer
+from fusec.lang.codes.fuse407_environment_differs import EnvironmentDiffers
+from fusec.lang.diagnostics import Diagnostic
 from fusec.runtime.events import Listener
 from fusec.runtime.executors.local import Options, run_plan
 from fusec.runtime.manifest import Difference, Manifest, compare, load_manifest
@@ -20,12 +23,17 @@ from fusec.runtime.store import Store
 
 @dataclass(frozen=True)
 class Replayed:
-    """`equal` counts nodes with the same content, `compared` all nodes, both by grade."""
+    """`equal` counts nodes with the same content, `compared` all nodes, both by grade.
+
+    `problems` say which steps broke a promise of their grade (FUSE406) and how the environment differs
+    (FUSE407).
+    """
 
     differences: tuple[Difference, ...]
     equal: Mapping[Grade, int]
     compared: Mapping[Grade, int]
     checks: int
+    problems: tuple[Diagnostic, ...] = ()
 
 
 def replay_run(manifest: Path, base: Path | None = None, listeners: tuple[Listener, ...] = ()) -> Replayed:
@@ -65,4 +73,31 @@ def _compared(before: Manifest, after: Manifest) -> Replayed:
     for node in before.nodes:
         compared[node.grade] += 1
         equal[node.grade] += node.name not in differing
-    return Replayed(differences, equal, compared, len(before.checks))
+    problems = (*_broken_promises(before, after), *_other_environment(before, after))
+    return Replayed(differences, equal, compared, len(before.checks), problems)
+
+
+def _broken_promises(before: Manifest, after: Manifest) -> Iterator[Diagnostic]:
+    """Exact steps with other bytes than before, made from the same bytes as before."""
+    roots = {node.id: node.root for node in after.nodes}
+    changed = {node.id for node in before.nodes if roots.get(node.id, node.root) != node.root}
+    for node in before.nodes:
+        made_from = {input.partition("-")[0] for input in node.inputs}
+        if node.grade == "exact" and node.id in changed and changed.isdisjoint(made_from):
+            yield BytesDiffer(node.name, node.root[:12], roots[node.id][:12])
+
+
+def _other_environment(before: Manifest, after: Manifest) -> Iterator[Diagnostic]:
+    then, now = _environment(before), _environment(after)
+    names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    if names:
+        yield EnvironmentDiffers(
+            recorded=", ".join(f"{name} {then.get(name, 'absent')}" for name in names),
+            found=", ".join(f"{name} {now.get(name, 'absent')}" for name in names),
+        )
+
+
+def _environment(manifest: Manifest) -> dict[str, str]:
+    """What bytes may depend on; threads and device are those of the run, or it could not be repeated."""
+    found = manifest.environment
+    return {"Python": found.python, "system": f"{found.system} {found.machine}", **found.libraries}

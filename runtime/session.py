@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +11,19 @@ import msgspec
 
 from fusec.compiler.check import check
 from fusec.compiler.facts import SourceFacts, SourceProblem, SourceRequest
-from fusec.compiler.lock import BadLock, decode_lock, encode_lock, make_lock
+from fusec.compiler.files import used_files
+from fusec.compiler.lock import VERSION as LOCK_VERSION
+from fusec.compiler.lock import BadLock, Lock, NewerLock, decode_lock, encode_lock, make_lock
+from fusec.compiler.packages import Extension, PackageProblem
 from fusec.compiler.typed import Typed
+from fusec.lang.codes.fuse402_lock_stale import LockStale
 from fusec.lang.diagnostics import Diagnostic
 from fusec.lang.parse import parse
 from fusec.lang.source import Source
+from fusec.lang.wording import listing
 from fusec.runtime.kernel import RunError
 from fusec.runtime.sources.inspect import inspect
+from fusec.runtime.spec_files import SpecFiles
 
 if TYPE_CHECKING:
     from fusec.compiler.plan import Plan
@@ -48,8 +54,12 @@ class Session:
     download: bool = False
 
     def __post_init__(self) -> None:
-        self._locked: dict[SourceRequest, SourceFacts] = self._read_lock()
+        lock = self._read_lock()
+        self._locked: dict[SourceRequest, SourceFacts] = lock.facts()
+        self._locked_packages = {pin.name: pin for pin in lock.packages}
+        self._locked_files = {file.path: file for file in lock.spec_files}
         self._seen: dict[SourceRequest, SourceFacts | SourceProblem] = {}
+        self.files = SpecFiles(self.spec)
 
     @property
     def base(self) -> Path:
@@ -76,18 +86,56 @@ class Session:
             found = self._seen[request] = inspect(request, base=self.base, download=self.download)
         return found
 
-    def check(self) -> Checked:
-        """Parse and type the spec. Raises `RunError` when the file cannot be read."""
-        source = Source(str(self.spec), read_text(self.spec))
-        typed = check(parse(source), self.facts, self.settings)
-        return Checked(source, typed, typed.problems)
+    def packages(self, name: str) -> Extension | PackageProblem:
+        """The verbs of an installed package."""
+        from fusec.runtime.extensions import installed
+
+        return installed(name)
+
+    def check(self, relock: Container[str] = ()) -> Checked:
+        """Parse and type the spec. Raises `RunError` when the file cannot be read.
+
+        A package that is installed otherwise than locked is an error, unless `relock` holds its name.
+        """
+        return self.check_text(read_text(self.spec), self.settings, relock)
+
+    def check_text(self, text: str, settings: Mapping[str, str], relock: Container[str] = ()) -> Checked:
+        """Type `text` as if it were the spec's, under `settings`."""
+        source = Source(str(self.spec), text)
+        typed = check(parse(source), self.facts, settings, self.packages, self.files)
+        return Checked(source, typed, (*typed.problems, *self._stale_packages(typed, relock)))
+
+    def _stale_packages(self, typed: Typed, relock: Container[str]) -> Iterator[Diagnostic]:
+        for name, found in typed.packages.items():
+            old, now = self._locked_packages.get(found.pin.name, found.pin), found.pin
+            if old != now and name not in relock:
+                what = f"{now.short} is installed, the lock holds {old.short}"
+                yield LockStale(name=name, at=found.at, what=what)
+
+    def not_pinned(self, checked: Checked) -> tuple[Diagnostic, ...]:
+        """One FUSE403 for each source that nothing holds to what it is today."""
+        from fusec.lang.codes.fuse403_not_pinned import NotPinned
+
+        missing = "not in the lock" if self._locked else "there is no lock"
+        return tuple(
+            NotPinned(name=name, at=checked.typed.steps[name].at, what=missing)
+            for name, facts in checked.typed.facts.items()
+            if not facts.pinned_by_content and name in checked.typed.steps
+        )
+
+    def unlocked(self, checked: Checked) -> tuple[str, ...]:
+        """The packages that the lock does not hold as they are installed, and used files as they are now."""
+        found = checked.typed.packages.items()
+        packages = (name for name, p in found if self._locked_packages.get(p.pin.name) != p.pin)
+        files = (f.path for f in used_files(checked.typed.files) if self._locked_files.get(f.path) != f)
+        return (*packages, *files)
 
     # --- locking --------------------------------------------------------------------------
 
     def lock(
         self, checked: Checked, *, update: Container[str] | None = None, digest: Digest | None = None
     ) -> tuple[str, ...]:
-        """Pin every source by content and write the lock; gives the names of sources newly pinned.
+        """Pin every source and package by content and write the lock; gives the names newly pinned.
 
         `update` names sources to look at afresh (None: none, `ALL`: every one). Reads payload.
         """
@@ -109,17 +157,26 @@ class Session:
             if facts != old:
                 changed.append(name)
             entries[request] = facts
-        data = encode_lock(make_lock(entries))
+        changed += self.unlocked(checked)
+        pins = {package.pin.name: package.pin for package in checked.typed.packages.values()}
+        files = used_files(checked.typed.files)
+        data = encode_lock(make_lock(entries, pins.values(), files))
         if not self.lock_path.exists() or self.lock_path.read_bytes() != data:
             write_file(self.lock_path, data)
-        self._locked = entries
+        self._locked, self._locked_packages = entries, pins
+        self._locked_files = {file.path: file for file in files}
         return tuple(changed)
 
-    def _read_lock(self) -> dict[SourceRequest, SourceFacts]:
+    def _read_lock(self) -> Lock:
         if not self.lock_path.exists():
-            return {}
+            return Lock()
         try:
-            return decode_lock(self.lock_path.read_bytes()).facts()
+            return decode_lock(self.lock_path.read_bytes())
+        except NewerLock as error:
+            from fusec.lang.codes.fuse505_newer_format import NewerFormat
+            from fusec.runtime.trouble import refused
+
+            raise refused(NewerFormat(f"the lock {self.lock_path}", error.version, LOCK_VERSION)) from None
         except BadLock as error:
             hint = "remove it and pin the sources again with `fusec lock`"
             raise RunError(f"{self.lock_path}: {error}", hint=hint) from None
@@ -133,8 +190,13 @@ class Session:
         stored: Container[str] = (),
         only: tuple[str, ...] = (),
         without: Container[str] = (),
+        target: str | None = None,
     ) -> Plan:
-        """The plan of a spec without errors. `only` are names of nodes that replace its goals."""
+        """The plan of a spec without errors. `only` are names of nodes that replace its goals.
+
+        `target` names a target of the spec to plan for; without one the plan is for this machine.
+        """
+        from fusec.compiler.addresses import results_at
         from fusec.compiler.ir import Ref
         from fusec.compiler.lower import lower
         from fusec.compiler.plan import make_plan
@@ -142,11 +204,11 @@ class Session:
 
         refs: list[Ref] = []
         for name in only:
-            matches = [n for n in checked.typed.steps if n == name or n.startswith(f"{name}[")]
-            if not matches:
-                known = ", ".join(checked.typed.steps)
+            found = results_at(checked.typed, name)
+            if not found:
+                known = listing(checked.typed.steps)
                 raise RunError(f"nothing in {self.spec} is called `{name}`", hint=f"there are {known}")
-            refs.extend(Ref(match) for match in matches)
+            refs.extend(found)
         graph = lower(checked.typed, refs)
         return make_plan(
             checked.typed,
@@ -155,6 +217,7 @@ class Session:
             spec_digest=bytes_digest(checked.source.text.encode()),
             stored=stored,
             without=without,
+            target=None if target is None else checked.typed.targets[target],
         )
 
 
@@ -186,13 +249,15 @@ def unpinned(plan: Plan) -> tuple[str, ...]:
 
 def read_plan(path: Path) -> Plan:
     """A saved plan. Raises `RunError` when the file is missing, damaged or of a newer fusec."""
-    from fusec.compiler.plan import NewerPlan, decode_plan
+    from fusec.compiler.plan import VERSION, NewerPlan, decode_plan
+    from fusec.lang.codes.fuse505_newer_format import NewerFormat
+    from fusec.runtime.trouble import refused
 
     try:
         return decode_plan(path.read_bytes())
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror}", hint="look at the path") from None
     except NewerPlan as error:
-        raise RunError(f"FUSE505: {path}: {error}", hint="use the newer fusec that wrote it") from None
+        raise refused(NewerFormat(f"the plan {path}", error.version, VERSION)) from None
     except msgspec.DecodeError as error:
         raise RunError(f"{path} is not a plan: {error}", hint="make one with `fusec plan -o`") from None

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import get_args
 from urllib.parse import quote, unquote
 
+from fusec.lang.codes.fuse406_bytes_differ import BytesDiffer
 from fusec.runtime.catalog import Catalog, RunState
 from fusec.runtime.digest import FolderDigest, folder_digest
 from fusec.runtime.durable import (
@@ -39,7 +40,7 @@ from fusec.runtime.durable import (
     write_file,
 )
 from fusec.runtime.kernel import Artifact, Kind, RunError
-from fusec.runtime.trouble import refusals_are_clear
+from fusec.runtime.trouble import refusals_are_clear, refused
 
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
@@ -120,11 +121,8 @@ class Store:
         if existing is not None:
             known = self.digest(id)
             if known.root != digest.root:
-                raise RunError(
-                    f"FUSE406: two runs of {id} gave different bytes: {known.root} is stored at "
-                    f"{existing.path}, this run made {digest.root}",
-                    hint="the step is not deterministic on this machine; the stored result stays",
-                )
+                hint = f"the result at {existing.path} stays; the step is not deterministic on this machine"
+                raise refused(BytesDiffer(id, known.root, digest.root, hint))
             return existing
         path = self._object(kind, id)
         os.rename(staged, path)

@@ -7,8 +7,8 @@ from typing import Any
 
 from fusec.compiler.identity import plain
 from fusec.compiler.ir import Call, Node, Pairs, Ref, map_refs
-from fusec.compiler.slots import Many, One, WeightedMany
-from fusec.compiler.step import Step
+from fusec.compiler.slots import Many, MethodOf, One, WeightedMany
+from fusec.compiler.step import Step, method_called
 from fusec.runtime.kernel import Artifact, Method
 
 Open = Callable[[Ref], Artifact]
@@ -34,8 +34,9 @@ def kernel_values(node: Node, verb: type[Step], artifact: Open) -> tuple[dict[st
         elif isinstance(want, WeightedMany):
             pairs = value.items if isinstance(value, Pairs) else tuple((ref, None) for ref in value)
             inputs[name] = tuple((artifact(ref), weight) for ref, weight in pairs)
-        elif isinstance(value, Call):
-            slots[name] = Method(value.name, dict(value.args))
+        elif isinstance(value, Call) and isinstance(want, MethodOf):
+            cls = method_called(value.name, want.family)
+            slots[name] = Method(cls.name, dict(value.args), cls.kernel)
         else:
             slots[name] = map_refs(value, artifact)
     return inputs, slots

@@ -1,4 +1,4 @@
-"""`fusec lock`: every source of a spec, pinned by content beside it."""
+"""`fusec lock`: every source of a spec and every package it extends, pinned by content beside it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
-from fusec.cli.options import spec_argument
+from fusec.cli.options import set_option, spec_argument
 
 EVERY = ""
 
 
-@click.command(short_help="Pin the sources of a spec by content.")
+@click.command(short_help="Pin the sources and packages of a spec by content.")
 @spec_argument
+@set_option
 @click.option(
     "--update",
     metavar="[NAME]",
@@ -22,19 +23,22 @@ EVERY = ""
     flag_value=EVERY,
     help="Look afresh at this source, or at all; behind SPEC.",
 )
-def command(spec: Path, update: tuple[str, ...]) -> int:
-    """Pin every source by content in SPEC.lock: reads all of it once, and downloads `hf:` sources.
+def command(spec: Path, settings: dict[str, str], update: tuple[str, ...]) -> int:
+    """Pin every source and package by content in SPEC.lock: reads all once, and downloads `hf:` sources.
 
     Example: fusec lock specs/quickstart.fuse --update base
     """
-    from fusec.cli.checking import checked
+    from fusec.cli.checking import checked, counted
     from fusec.cli.fetching import FetchingSession
+    from fusec.runtime.session import ALL
 
-    session = FetchingSession(spec)
-    found = checked(session)
-    sources = found.typed.sources
-    changed = session.lock(found, update=_named(update, sources, spec) if update else None)
-    count = f"{len(sources)} source{'s' * (len(sources) != 1)}"
+    session = FetchingSession(spec, settings)
+    relock = ALL if EVERY in update else frozenset(update)
+    found = checked(session, relock)
+    sources, packages = found.typed.sources, found.typed.packages
+    named = _named(update, (*sources, *packages), spec) if update else None
+    changed = session.lock(found, update=named)
+    count = counted(len(sources), len(packages))
     if changed:
         click.echo(f"{session.lock_path}: pinned {', '.join(changed)}; {count} in all")
     else:

@@ -8,18 +8,31 @@ from typing import TYPE_CHECKING
 import click
 
 from fusec.cli import terminal
-from fusec.cli.options import PATH, json_option, only_option, set_option, spec_argument, store_option
+from fusec.cli.options import (
+    PATH,
+    json_option,
+    only_option,
+    require_option,
+    set_option,
+    spec_argument,
+    store_option,
+    target_option,
+)
 
 if TYPE_CHECKING:
     from fusec.compiler.plan import Plan
+    from fusec.compiler.step import Grade
 
 
 @click.command(short_help="Show what would run and what it costs.")
 @spec_argument
 @set_option
+@target_option
 @only_option
+@require_option
 @store_option
 @click.option("-o", "--output", type=PATH, metavar="FILE", help="Save the plan; `fusec run FILE` runs it.")
+@click.option("--sweep", metavar="NAME=A,B,..", help="Compare plans: one line per value of this parameter.")
 @json_option
 @click.option("--ir", is_flag=True, help="Print the graph instead of the table.")
 @click.option("--after", metavar="PASS", help="With --ir: the graph behind this optimizer pass.")
@@ -31,9 +44,12 @@ if TYPE_CHECKING:
 def command(
     spec: Path,
     settings: dict[str, str],
+    target: str | None,
     only: tuple[str, ...],
+    require: Grade | None,
     store: Path | None,
     output: Path | None,
+    sweep: str | None,
     as_json: bool,
     ir: bool,
     after: str | None,
@@ -46,19 +62,29 @@ def command(
     Example: fusec plan specs/quickstart.fuse --set steps=20 -o quick.plan
     """
     from fusec.cli.checking import open_spec
-    from fusec.cli.planning import make, require_budget
+    from fusec.cli.planning import Wish, make
 
     if after is not None and not ir:
         raise click.UsageError("--after goes with --ir")
+    wish = Wish(only, target, _left_out(without, after), require)
+    if sweep is not None:
+        if output is not None or against is not None or ir or verbose:
+            raise click.UsageError(
+                "--sweep compares plans: it goes with --json, and shows or saves no one plan"
+            )
+        from fusec.cli.sweep import show_sweep
+
+        return show_sweep(spec, settings, store, wish, sweep, as_json=as_json)
     session, checked = open_spec(spec, settings, store)
-    plan = make(session, checked, only, _left_out(without, after))
-    require_budget(checked, plan)
+    plan = make(session, checked, wish)
     if against is not None:
         return _compare(against, plan)
     if output is not None:
+        from fusec.cli.checking import tell
         from fusec.compiler.plan import encode_plan
         from fusec.runtime.durable import write_file
 
+        tell(session.not_pinned(checked))
         write_file(output, encode_plan(plan))
     if ir:
         click.echo(plan.ir, nl=False)

@@ -36,6 +36,7 @@ def command(manifest: Path, base: Path | None, as_json: bool) -> int:
     from fusec.runtime.manifest import load_manifest
     from fusec.runtime.replay import replay_run
     from fusec.runtime.runs import place_of
+    from fusec.runtime.trouble import refused
 
     load_manifest(place_of(manifest).manifest)  # a damaged manifest is bad input, not a run that failed
     try:
@@ -47,14 +48,20 @@ def command(manifest: Path, base: Path | None, as_json: bool) -> int:
     if as_json:
         import msgspec
 
+        from fusec.lang.render import as_json as as_plain
+
         answer = {
             "equal": not replayed.differences,
             "nodes": {"equal": replayed.equal, "compared": replayed.compared},
             "checks": replayed.checks,
             "differences": [found._asdict() for found in replayed.differences],
+            "problems": [as_plain(problem) for problem in replayed.problems],
         }
         click.echo(msgspec.json.encode(answer).decode())
     else:
+        for problem in replayed.problems:
+            refusal = refused(problem)
+            terminal.error(refusal.what, refusal.hint, "warning" if problem.level == "warning" else "error")
         click.echo(_text(replayed))
     return DIFFERS if replayed.differences else 0
 

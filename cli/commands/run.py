@@ -9,11 +9,22 @@ from typing import TYPE_CHECKING
 import click
 
 from fusec.cli import terminal
-from fusec.cli.options import PATH, base_option, json_option, only_option, set_option, store_option
+from fusec.cli.options import (
+    PATH,
+    base_option,
+    json_option,
+    only_option,
+    require_option,
+    set_option,
+    store_option,
+    target_option,
+)
 from fusec.runtime.kernel import RunError
 
 if TYPE_CHECKING:
+    from fusec.cli.planning import Wish
     from fusec.compiler.plan import Plan
+    from fusec.compiler.step import Grade
     from fusec.runtime.executors.local import Options
     from fusec.runtime.store import Store
 
@@ -23,7 +34,9 @@ CLOSED, FAILED = 3, 4
 @click.command(short_help="Run a spec or a saved plan.")
 @click.argument("what", metavar="SPEC|PLAN", type=PATH)
 @set_option
+@target_option
 @only_option
+@require_option
 @store_option
 @base_option("the folder of the spec or plan")
 @click.option("--no-gate", is_flag=True, help="Publish outputs even where a check fails, and record it.")
@@ -35,7 +48,9 @@ CLOSED, FAILED = 3, 4
 def command(
     what: Path,
     settings: dict[str, str],
+    target: str | None,
     only: tuple[str, ...],
+    require: Grade | None,
     store: Path | None,
     base: Path | None,
     no_gate: bool,
@@ -54,51 +69,66 @@ def command(
     from fusec.cli.quiet import quiet_libraries
 
     quiet_libraries()
+    from fusec.cli.planning import Wish
     from fusec.runtime.executors.local import Options
 
-    options = Options(gate=not no_gate)
-    if threads is not None:
-        options = replace(options, threads=threads)
+    options = Options(gate=not no_gate, threads=threads)
     if device is not None:
         options = replace(options, device=device)
     if what.suffix != ".fuse":
-        if settings or only:
-            raise click.UsageError("--set and --only choose what is planned: give them to `fusec plan`")
-        return _run_saved(what, store, base, options, as_json)
-    return _run_spec(what, settings, only, store, base, options, as_json)
+        if settings or only or target is not None:
+            raise click.UsageError(
+                "--set, --only and --target choose what is planned: give them to `fusec plan`"
+            )
+        return _run_saved(what, require, store, base, options, as_json)
+    return _run_spec(what, settings, Wish(only, target, grade=require), store, base, options, as_json)
 
 
 def _run_spec(
     spec: Path,
     settings: dict[str, str],
-    only: tuple[str, ...],
+    wish: Wish,
     root: Path | None,
     base: Path | None,
     options: Options,
     as_json: bool,
 ) -> int:
-    from fusec.cli.checking import open_spec, tell
-    from fusec.cli.planning import require_budget
-    from fusec.runtime.preparing import prepare
+    from fusec.cli.checking import counted, open_spec, tell
+    from fusec.cli.planning import find_target, require_fit
+    from fusec.runtime.executors.local import require_here
+    from fusec.runtime.preparing import Stored, prepare
     from fusec.runtime.store import Store
 
     session, checked = open_spec(spec, settings, root)
+    target = find_target(checked, wish.target)
+    if target is not None:
+        require_here(target.name, target.value.name)
     store = Store(session.store_path)
     try:
-        ready = prepare(session, checked, store, only)
+        ready = prepare(session, checked, store, wish.only, wish.target)
         if ready.pinned:
-            count = f"{len(ready.pinned)} source{'s' * (len(ready.pinned) != 1)}"
+            typed, new = ready.checked.typed, set(ready.pinned)
+            sources, packages = len(typed.sources.keys() & new), len(typed.packages.keys() & new)
+            count = counted(sources, packages) if sources or packages else "the used files"
             terminal.note(f"pinned {count} by content in {session.lock_path}")
         if ready.checked.failed:
             tell(ready.checked.problems)
             return 1
-        require_budget(ready.checked, ready.plan)
+        require_fit(session, ready.checked, ready.plan, wish, Stored(store))
         return _carry_out(ready.plan, store, base or session.base, options, as_json)
     finally:
         store.close()
 
 
-def _run_saved(path: Path, root: Path | None, base: Path | None, options: Options, as_json: bool) -> int:
+def _run_saved(
+    path: Path,
+    require: Grade | None,
+    root: Path | None,
+    base: Path | None,
+    options: Options,
+    as_json: bool,
+) -> int:
+    from fusec.compiler.step import GRADES
     from fusec.runtime.session import read_plan, unpinned
     from fusec.runtime.store import Store
 
@@ -108,6 +138,11 @@ def _run_saved(path: Path, root: Path | None, base: Path | None, options: Option
         raise RunError(
             f"FUSE403: {path} was planned before {', '.join(f'`{name}`' for name in loose)} had been pinned",
             hint=f"pin the sources with `fusec lock {plan.spec}` and plan again",
+        )
+    if require is not None and GRADES.index(plan.grade) > GRADES.index(require):
+        raise RunError(
+            f"FUSE405: what {path} makes is {plan.grade}, {require} is required",
+            hint=f"`fusec plan {plan.spec} --require {require}` shows which step it is",
         )
     base = base or path.resolve().parent
     store = Store(root or base / ".fusec")

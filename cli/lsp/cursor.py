@@ -39,6 +39,7 @@ class Cursor:
     path: tuple[str, ...] = ()
     after_number: bool = False
     key_of: str = ""
+    path_of_use: bool = False
     keyword: str = ""
     nothing: bool = False
 
@@ -75,7 +76,7 @@ def read_cursor(piece: Piece, at: int) -> Cursor:
 
 
 def _in_string(source: Source, tokens: list[Token], at: int) -> Cursor:
-    """Inside a string that is not closed: a key after `[`, or an expression after `{`."""
+    """Inside a string that is not closed: a key, an expression after `{`, or the path of a `use`."""
     string = tokens.pop()
     text = source.text[string.start : at]
     inside = text.rfind("{")
@@ -85,6 +86,8 @@ def _in_string(source: Source, tokens: list[Token], at: int) -> Cursor:
     if len(tokens) > 1 and tokens[-1].kind == "[" and tokens[-2].kind == "NAME":
         family = source.text[tokens[-2].start : tokens[-2].end]
         return Cursor(text[1:], False, "[", (), key_of=family)
+    if len(tokens) == 1 and source.text[tokens[0].start : tokens[0].end] == "use":
+        return Cursor(text[1:], False, "", (), path_of_use=True)
     return Cursor("", False, "", (), nothing=True)
 
 

@@ -101,7 +101,10 @@ class Document:
 
     def declarations_at(self, offset: int) -> tuple[Declaration, ...]:
         """The declarations of the piece that offset `offset` of the file stands in."""
-        return self._declarations[id(self.piece_at(offset))]
+        return self.declarations_in(self.piece_at(offset))
+
+    def declarations_in(self, piece: Piece) -> tuple[Declaration, ...]:
+        return self._declarations[id(piece)]
 
     def piece_at(self, offset: int) -> Piece:
         return self.pieces[bisect_right(self.pieces, offset, key=lambda piece: piece.start) - 1]

@@ -11,11 +11,15 @@ from fusec.lang.source import Span
 
 
 class Occurrence(NamedTuple):
-    """A name in the text; `owner` is where a variable is introduced, None for names of the file."""
+    """A name in the text; `owner` is where a variable is introduced, None for names of the file.
+
+    With `alias` it is a name of the file that a `use` calls so: `train` of `curated.train`.
+    """
 
     name: str
     span: Span
     owner: Span | None
+    alias: str = ""
 
 
 Variables = dict[str, Span]
@@ -35,6 +39,10 @@ def occurrences(declaration: tree.Declaration) -> Iterator[Occurrence]:
         yield from _uses(family.over, {})
         variables = {family.variable.id: family.variable.span}
         yield Occurrence(family.variable.id, family.variable.span, family.variable.span)
+    if isinstance(declaration, tree.Use):
+        for arg in declaration.args:
+            if arg.name is not None:
+                yield Occurrence(arg.name.id, arg.name.span, None, declaration.name.id)
     for field in declaration.__struct_fields__:
         if field not in ("name", "family", "span", "kind_span", "doc", "kind"):
             yield from _uses(getattr(declaration, field), variables)
@@ -52,11 +60,17 @@ def _uses(node: Any, variables: Variables) -> Iterator[Occurrence]:
             yield Occurrence(node.variable.id, node.variable.span, node.variable.span)
             yield from _uses(node.item, inner)
             yield from _uses(node.condition, inner)
+        case tree.Field(value=tree.Name(id=alias) | tree.Index(value=tree.Name(id=alias))):
+            yield from _uses(node.value, variables)
+            if alias not in variables:
+                yield Occurrence(node.name.id, node.name.span, None, alias)
         case tree.Field() | tree.Slot() | tree.Arg():
             yield from _uses(node.value, variables)
         case tree.Call():
+            yield from _package(node.callee)
             yield from _uses(node.args, variables)
         case tree.Step() | tree.Stage():
+            yield from _package(node.verb)
             yield from _uses(node.block, variables)
         case tuple() if not isinstance(node, Span):
             for item in node:
@@ -66,17 +80,23 @@ def _uses(node: Any, variables: Variables) -> Iterator[Occurrence]:
                 yield from _uses(getattr(node, field), variables)
 
 
+def _package(word: tree.Expr) -> Iterator[Occurrence]:
+    """The package of `acme.rewrite`: a name of the file, where a verb alone is none."""
+    if isinstance(word, tree.Field) and isinstance(word.value, tree.Name):
+        yield Occurrence(word.value.id, word.value.span, None)
+
+
 def path_to(root: Any, at: int) -> list[tree.Node]:
     """The nodes around offset `at` of their piece, from the declaration to the smallest."""
     path: list[tree.Node] = []
     node: Any = root
     while node is not None:
         path.append(node)
-        node = next((child for child in _children(node) if child.span.start <= at <= child.span.end), None)
+        node = next((child for child in children(node) if child.span.start <= at <= child.span.end), None)
     return path
 
 
-def _children(node: tree.Node) -> Iterator[tree.Node]:
+def children(node: tree.Node) -> Iterator[tree.Node]:
     """The parts of a node; what ends at an offset comes after what begins there."""
     for field in reversed(node.__struct_fields__):
         value = getattr(node, field)
@@ -104,8 +124,7 @@ def all_of(document: Document, wanted: Occurrence) -> list[Span]:
         found.span
         for declaration in document.declarations
         for found in occurrences(declaration)
-        if found.name == wanted.name
-        and found.owner == wanted.owner
+        if (found.name, found.owner, found.alias) == (wanted.name, wanted.owner, wanted.alias)
         and _means_name(document, found, declaration)
     ]
 
@@ -122,7 +141,7 @@ def declared(document: Document) -> dict[str, tree.Declaration]:
 
 def words(document: Document) -> set[str]:
     """Every word that stands where names stand, whatever it means."""
-    return {found.name for d in document.declarations for found in occurrences(d)}
+    return {found.name for d in document.declarations for found in occurrences(d) if not found.alias}
 
 
 def _means_name(document: Document, found: Occurrence, declaration: tree.Declaration) -> bool:
@@ -131,6 +150,8 @@ def _means_name(document: Document, found: Occurrence, declaration: tree.Declara
 
     if found.owner is not None:
         return True
+    if found.alias:
+        return isinstance(declared(document).get(found.alias), tree.Use)
     known = declared(document).get(found.name)
     if known is None:
         return False

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 from lsprotocol import types as lsp
 
 from fusec.cli.lsp.convert import range_of
 from fusec.lang.diagnostics import Diagnostic, Fix
+from fusec.lang.source import Source
+
+UriOf: TypeAlias = "Callable[[Source], str]"
+"""The address of the file that a source is the text of."""
+
+FIX_ALL = "source.fixAll.fusec"
 
 _SEVERITY = {
     "error": lsp.DiagnosticSeverity.Error,
@@ -16,7 +23,7 @@ _SEVERITY = {
 }
 
 
-def diagnostic(problem: Diagnostic, uri: str) -> lsp.Diagnostic:
+def diagnostic(problem: Diagnostic, uri_of: UriOf) -> lsp.Diagnostic:
     """The primary mark is the place, the other marks are related information."""
     primary, *others = problem.marks()
     lines = [problem.title() + (f" ({primary.note})" if primary.note else "")]
@@ -25,7 +32,9 @@ def diagnostic(problem: Diagnostic, uri: str) -> lsp.Diagnostic:
         lines.append(f"why: {why}")
     lines += [f"fix: {fix.say}" for fix in problem.fixes()]
     related = [
-        lsp.DiagnosticRelatedInformation(lsp.Location(uri, range_of(mark.span)), mark.note or "see here")
+        lsp.DiagnosticRelatedInformation(
+            lsp.Location(uri_of(mark.span.source), range_of(mark.span)), mark.note or "see here"
+        )
         for mark in others
     ]
     return lsp.Diagnostic(
@@ -39,24 +48,34 @@ def diagnostic(problem: Diagnostic, uri: str) -> lsp.Diagnostic:
     )
 
 
-def actions(problems: Iterable[Diagnostic], uri: str, at: lsp.Range) -> list[lsp.CodeAction]:
+def once(found: Iterable[lsp.Diagnostic]) -> list[lsp.Diagnostic]:
+    """Those that differ in code or place: a used file is checked by itself and by each of its users."""
+    kept: dict[tuple[object, ...], lsp.Diagnostic] = {}
+    for one in found:
+        kept.setdefault((one.code, *_key(one.range.start), *_key(one.range.end)), one)
+    return list(kept.values())
+
+
+def actions(problems: Iterable[Diagnostic], uri_of: UriOf, at: lsp.Range) -> list[lsp.CodeAction]:
     """A quick fix for each fix with edits of the problems that touch `at`; certain ones are preferred."""
     found = []
     for problem in problems:
-        said = diagnostic(problem, uri)
+        said = diagnostic(problem, uri_of)
         if _touch(said.range, at):
-            found += [_action(fix, said, uri) for fix in problem.fixes() if fix.edits]
+            found += [_action(fix, said, uri_of) for fix in problem.fixes() if fix.edits]
     return found
 
 
-def _action(fix: Fix, said: lsp.Diagnostic, uri: str) -> lsp.CodeAction:
-    edits = [lsp.TextEdit(range_of(edit.span), edit.text) for edit in fix.edits]
+def _action(fix: Fix, said: lsp.Diagnostic, uri_of: UriOf) -> lsp.CodeAction:
+    changes: dict[str, list[lsp.TextEdit]] = {}
+    for edit in fix.edits:
+        changes.setdefault(uri_of(edit.span.source), []).append(lsp.TextEdit(range_of(edit.span), edit.text))
     return lsp.CodeAction(
         title=fix.say,
         kind=lsp.CodeActionKind.QuickFix,
         diagnostics=[said],
         is_preferred=fix.grade == "safe",
-        edit=lsp.WorkspaceEdit(changes={uri: edits}),
+        edit=lsp.WorkspaceEdit(changes=changes),
     )
 
 

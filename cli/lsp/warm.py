@@ -1,22 +1,27 @@
 """Checking again after an edit: what nothing new touches is taken from the last time.
 
-The value of a declaration depends on its tree and on the declarations it reads. Both are at hand: pieces
-that were not edited keep their trees, and every read goes through `Module.named`. `Memory` keeps what each
-declaration came to; a declaration is evaluated again when it or one it reads is another one.
+The value of a declaration depends on its tree and on the declarations it reads, in its own file and in those
+it uses. Both are at hand: pieces that were not edited keep their trees, and every read goes through
+`Module.named`. `Memory` keeps what each declaration came to; a declaration is evaluated again when it or one
+it reads is another one. A `use` itself is always followed again, which costs little where its file stayed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
+from fusec.cli.lsp.recall import Key, Outcome, Place, Recall, Watched
 from fusec.compiler.check import Checker, GivenUp, check
-from fusec.compiler.facts import SourceFacts, SourceRequest, TokenizerFacts
+from fusec.compiler.facts import TokenizerFacts
+from fusec.compiler.files import Files
 from fusec.compiler.module import Module, bind
+from fusec.compiler.modules import Instance
+from fusec.compiler.packages import PackagesOf, no_packages
 from fusec.compiler.step import Step
-from fusec.compiler.typed import FactsOf, Typed, TypedStep
+from fusec.compiler.typed import FactsOf, Typed
 from fusec.lang import tree
 from fusec.lang.codes.fuse105_cycle import Cycle
 from fusec.lang.diagnostics import Diagnostic
@@ -25,130 +30,149 @@ from fusec.lang.source import Span
 from fusec.lang.types import Type
 
 
-@dataclass
-class Outcome:
-    """What the evaluation of one declaration did.
-
-    `reads` are the declarations it looked at, `asks` those among them whose value it took.
-    """
-
-    decl: Any
-    value: Any = None
-    reads: dict[str, Any] = field(default_factory=dict)
-    asks: dict[str, Any] = field(default_factory=dict)
-    steps: dict[str, TypedStep] = field(default_factory=dict)
-    sources: dict[str, tuple[SourceRequest, SourceFacts]] = field(default_factory=dict)
-    problems: list[Diagnostic] = field(default_factory=list)
-
-
 class Memory:
     """What the last check of a document found, for the next one. Facts must not have changed between."""
 
     def __init__(self) -> None:
-        self.names: tuple[str, ...] = ()
-        self.outcomes: dict[str, Outcome] = {}
+        self.recall = Recall()
         self.tokenizers: dict[str, TokenizerFacts] = {}
+        self.spaces: dict[str, Mapping[str, tuple[int, ...]]] = {}
 
-    def check(self, parsed: Parsed, facts: FactsOf) -> Typed:
+    def branch(self) -> Memory:
+        """A memory that begins with what this one holds, for a text that is only tried."""
+        other = Memory()
+        other.recall, other.tokenizers, other.spaces = self.recall, self.tokenizers, self.spaces
+        return other
+
+    def check(
+        self,
+        parsed: Parsed,
+        facts: FactsOf,
+        packages: PackagesOf = no_packages,
+        files: Files | None = None,
+    ) -> Typed:
         """As `compiler.check.check`, with the same result."""
-        module = bind(parsed, {})
-        names = tuple(module.named)
-        if names != self.names:  # a name that comes or goes may change what any other word means
-            self.outcomes = {}
-        checker = WarmChecker(self, module, facts)
+        recall = Recall(self.recall)
         try:
+            checker = WarmChecker(recall, self, bind(parsed, {}), facts, packages, files)
             typed = checker.run()
         except (GivenUp, RecursionError):
-            self.names, self.outcomes = (), {}
-            return check(parsed, facts)
+            self.recall = Recall()
+            return check(parsed, facts, packages=packages, files=files)
+        finally:
+            recall.forget_last()
         cyclic = any(isinstance(problem, Cycle) for problem in typed.problems)
-        self.names = () if cyclic else names
-        self.outcomes = {} if cyclic else checker.made
+        self.recall = Recall() if cyclic else recall
         return typed
 
 
-class _Watched(dict[str, Any]):
-    """The named declarations of a module; tells `reads` of the outcome being made who was looked at."""
+class Warm(Checker):
+    """A checker of one file that asks a `Recall` before it evaluates a declaration."""
 
-    reads: dict[str, Any] | None = None
+    recall: Recall
+    place: Place
+    named: Watched
 
-    def get(self, name: str, default: Any = None) -> Any:
-        found = super().get(name, default)
-        if self.reads is not None and found is not None:
-            self.reads[name] = found
-        return found
-
-
-class WarmChecker(Checker):
-    """A checker that looks into a `Memory` before it evaluates a declaration."""
-
-    def __init__(self, memory: Memory, module: Module, facts: FactsOf) -> None:
-        self._named = _Watched(module.named)
-        super().__init__(msgspec.structs.replace(module, named=self._named), facts)
-        self.tokenizers = memory.tokenizers
-        self.made: dict[str, Outcome] = {}
-        self._memory = memory
-        self._same: dict[str, bool] = {}
-        self._open: list[Outcome] = []
+    def watch(self, recall: Recall) -> None:
+        """Tell `recall` what this file declares, and from now on what is read of it."""
+        self.recall, self.place = recall, (self.prefix, self.folder)
+        recall.enter(self, tuple(self.module.named))
+        self.named = Watched(self.module.named, self)
+        self.module = msgspec.structs.replace(self.module, named=self.named)
 
     def value_of(self, name: str, decl: Any) -> Any:
-        if self._open:
-            self._open[-1].asks[name] = decl
+        recall, key = self.recall, (self.place, name)
+        recall.asked(key, decl)
         if name in self._values or isinstance(decl, tree.Broken) or self._waits(name):
             return super().value_of(name, decl)
-        if self._unchanged(name):
-            return self._replay(name, self._memory.outcomes[name])
-        outcome = Outcome(decl)
-        self._open.append(outcome)
-        self._named.reads = outcome.reads
-        try:
+        if not isinstance(decl, tree.Use) and (outcome := recall.unchanged(key)) is not None:
+            return self._replay(key, outcome)
+        outcome = Outcome(self.place, decl, given=self.given(decl))
+        with recall.making(key, outcome):
             outcome.value = super().value_of(name, decl)
-        finally:
-            self._open.pop()
-            self._named.reads = self._open[-1].reads if self._open else None
-        self.made[name] = outcome
-        outcome.sources = {
-            step: (self.sources[step], self.facts[step]) for step in outcome.steps if step in self.sources
-        }
+        kept = [step for step in outcome.steps if step in self.sources]
+        outcome.sources = {step: (self.sources[step], self.facts[step]) for step in kept}
+        outcome.licences = {step: self.licences[step] for step in kept if step in self.licences}
         return outcome.value
 
-    def report(self, problem: Diagnostic) -> None:
-        super().report(problem)
-        if self._open:
-            self._open[-1].problems.append(problem)
+    def given(self, decl: Any) -> Any:
+        """What a parameter gets from a `use`; a message may show the `use` that gives it nothing."""
+        if not isinstance(decl, tree.Param):
+            return None
+        argument = self.arguments.get(decl.name.id)
+        # As text, for 1 and 1.0 are equal and mean different things.
+        return self.used_at if argument is None else (argument.expr, repr(argument.value))
 
-    def add(self, name: str, step: Step, type_: Type, at: Span) -> Any:
-        value = super().add(name, step, type_, at)
-        if self._open and name in self.steps:
-            self._open[-1].steps[name] = self.steps[name]
-        return value
+    def unit_wanted(self, at: Span, slot: str, dimension: str) -> None:
+        super().unit_wanted(at, slot, dimension)
+        self.recall.note(lambda outcome: outcome.units.append((at, slot, dimension)))
 
-    def _unchanged(self, name: str) -> bool:
-        """Whether a declaration and all it is made of are those of the last time."""
-        if name not in self._same:
-            self._same[name] = True  # nothing is remembered of a spec with cycles: nobody asks meanwhile
-            outcome = self._memory.outcomes.get(name)
-            self._same[name] = (
-                outcome is not None
-                and self.module.named[name] is outcome.decl
-                and all(self.module.named[read] is decl for read, decl in outcome.reads.items())
-                and all(
-                    self._unchanged(asked)
-                    for asked, decl in outcome.asks.items()
-                    if not isinstance(decl, tree.Broken)
-                )
-            )
-        return self._same[name]
-
-    def _replay(self, name: str, outcome: Outcome) -> Any:
-        self._values[name] = outcome.value
-        self.made[name] = outcome
-        self._used.update(outcome.reads)
-        for asked, decl in outcome.asks.items():
-            self.value_of(asked, decl)
-        for problem in outcome.problems:
-            self._problems.setdefault(problem)
+    def _replay(self, key: Key, outcome: Outcome) -> Any:
+        checkers = self.recall.checkers
+        self._values[key[1]] = outcome.value
+        self.recall.made[key] = outcome
+        for place, name in outcome.reads:
+            checkers[place].mark_used(name)
+        for (place, name), decl in outcome.asks.items():
+            checkers[place].value_of(name, decl)
+        for at, slot, dimension in outcome.units:
+            Checker.unit_wanted(self, at, slot, dimension)
+        for problem, of_used_file in outcome.problems.items():
+            if not of_used_file or self.instances.first(problem):
+                Checker.report(self.root, problem)
         for step, (request, facts) in outcome.sources.items():
             self.sources[step], self.facts[step] = request, facts
+        self.licences.update(outcome.licences)
         self.steps.update(outcome.steps)
         return outcome.value
+
+    def mark_used(self, name: str) -> None:
+        self._used.add(name)
+
+
+class WarmInstance(Warm, Instance):
+    """A used file; what is remembered of it is that of one `use`."""
+
+    def __init__(self, parent: Checker, module: Module, at: Span, address: str, folder: str) -> None:
+        super().__init__(parent, module, at, address, folder)
+        assert isinstance(parent, Warm)
+        self._parent = parent
+
+    def evaluate_all(self) -> None:
+        self.watch(self._parent.recall)  # its arguments are known by now
+        super().evaluate_all()
+
+    def report(self, problem: Diagnostic) -> None:
+        self.recall.note(lambda outcome: outcome.problems.setdefault(problem, True))
+        super().report(problem)
+
+
+class WarmChecker(Warm):
+    """The file that is checked."""
+
+    instance_class = WarmInstance
+
+    def __init__(
+        self,
+        recall: Recall,
+        memory: Memory,
+        module: Module,
+        facts: FactsOf,
+        packages: PackagesOf,
+        files: Files | None,
+    ) -> None:
+        super().__init__(module, facts, packages, files)
+        self.tokenizers, self.spaces = memory.tokenizers, memory.spaces
+        self.watch(recall)
+
+    def report(self, problem: Diagnostic) -> None:
+        self.recall.note(lambda outcome: outcome.problems.setdefault(problem, False))
+        super().report(problem)
+
+    def add(
+        self, name: str, step: Step, type_: Type, at: Span, written: Mapping[str, Span] | None = None
+    ) -> Any:
+        value = super().add(name, step, type_, at, written)
+        if name in self.steps:
+            self.recall.note(lambda outcome: outcome.steps.update({name: self.steps[name]}))
+        return value

@@ -27,12 +27,33 @@ class Architecture(Method):
 
 
 class Llama(Architecture, name="llama", family="arch"):
-    """Llama: rotary positions, RMS norms, gated MLP, grouped attention (arXiv 2302.13971)."""
+    """Llama: rotary positions, RMS norms, gated MLP, grouped attention (arXiv 2302.13971).
+
+    Example:
+
+    ```fuse
+    model blank = init { tokenizer: words, arch: llama(layers: 2, hidden: 64, heads: 4) }
+    ```
+    """
 
 
 class Qwen3(Architecture, name="qwen3", family="arch"):
-    """Qwen3: as Llama with normalized queries and keys, tied embeddings by default (arXiv 2505.09388)."""
+    """Qwen3: as Llama with normalized queries and keys, tied embeddings by default (arXiv 2505.09388).
+
+    Example:
+
+    ```fuse
+    model blank = init { tokenizer: words, arch: qwen3(layers: 2, hidden: 64, heads: 4, kv_heads: 2) }
+    ```
+    """
 
 
 class Gpt2(Architecture, name="gpt2", family="arch"):
-    """GPT-2: learned positions, layer norms, plain MLP, tied embeddings by default."""
+    """GPT-2: learned positions, layer norms, plain MLP, tied embeddings by default.
+
+    Example:
+
+    ```fuse
+    model blank = init { tokenizer: words, arch: gpt2(layers: 2, hidden: 64, heads: 4, context: 128) }
+    ```
+    """

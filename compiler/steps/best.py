@@ -22,6 +22,14 @@ class Best(Step, verb="best", kernel="best", subject="of"):
 
     `on` holds one report per candidate, in the same order or under the same keys. `prefer` follows from
     the score (`lowest` for loss and perplexity, else `highest`) unless it is written.
+
+    Example:
+
+    ```fuse
+    model both = merge { base: base, experts: [math, code], method: average }
+    report scores[m in ["base", "both"]] = evaluate { model: ["base": base, "both": both][m], data: text }
+    model better = best { of: ["base": base, "both": both], by: .average.loss, on: scores }
+    ```
     """
 
     of: Models

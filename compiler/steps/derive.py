@@ -12,7 +12,14 @@ from fusec.lang.types import DataType, Type, Unknown
 
 
 class Derive(Step, verb="derive", kernel="data.derive", subject="data"):
-    """Add or replace columns and keep the others: one slot per column, `length: len(.text)`."""
+    """Add or replace columns and keep the others: one slot per column, `length: len(.text)`.
+
+    Example:
+
+    ```fuse
+    data longer = text |> derive { length: len(.text), shout: upper(.text) }
+    ```
+    """
 
     data: Data
     columns: tuple[tuple[str, Any], ...]

@@ -10,7 +10,14 @@ from fusec.lang.types import ReportType, Type
 
 
 class Describe(Step, verb="describe", kernel="describe", subject="data"):
-    """Profile data: rows, bytes, and for each column its type, nulls, lengths and distinct values."""
+    """Profile data: rows, bytes, and for each column its type, nulls, lengths and distinct values.
+
+    Example:
+
+    ```fuse
+    report profile = describe { data: text }
+    ```
+    """
 
     data: Data
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from annotated_types import Gt
 
@@ -22,12 +22,20 @@ class Evaluate(Step, verb="evaluate", grade="seeded", kernel="evaluate", subject
     """Score next-token prediction on one data set or a map of them: loss, perplexity, accuracy.
 
     The loss is the mean over tokens in fp32. A map gives one record per key and their `average`.
+
+    Example:
+
+    ```fuse
+    report scores = evaluate { model: base, data: ["held out": text], batch: 16 }
+    ```
     """
 
     model: Model
     data: DataMap
     batch: Annotated[int, Gt(0)] = 8
     context: Annotated[int, Gt(1)] | None = None
+
+    on_gpu: ClassVar[bool] = True
 
     def gives(self, site: Site) -> Type:
         if not self.data:

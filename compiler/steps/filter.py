@@ -12,7 +12,14 @@ from fusec.lang.types import Type
 
 
 class Filter(Step, verb="filter", kernel="data.filter", subject="data"):
-    """Keep the rows where `keep` is true, or drop those where `drop` is; one of the two."""
+    """Keep the rows where `keep` is true, or drop those where `drop` is; one of the two.
+
+    Example:
+
+    ```fuse
+    data short = text |> filter { keep: len(.text) in 10..2_000 }
+    ```
+    """
 
     data: Data
     keep: BoolRow | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le
 
@@ -20,6 +20,17 @@ class Finetune(Step, verb="finetune", grade="seeded", kernel="finetune", subject
 
     Text is packed into blocks of `context` tokens; with prompts, only responses are learned. Length is
     `epochs` (1 by default) or `steps`. `warmup` is the share of steps the learning rate rises.
+
+    Example:
+
+    ```fuse
+    model tutor = finetune {
+      model: base
+      data: pairs
+      steps: 200 steps
+      lr: 1e-5
+    }
+    ```
     """
 
     model: Model
@@ -34,6 +45,9 @@ class Finetune(Step, verb="finetune", grade="seeded", kernel="finetune", subject
     warmup: Annotated[float, Ge(0), Le(1)] = 0.03
     weight_decay: Annotated[float, Ge(0)] = 0.0
     seed: int
+
+    on_gpu: ClassVar[bool] = True
+    needs_bf16: ClassVar[bool] = True
 
     def gives(self, site: Site) -> Type:
         if self.epochs is not None and self.steps is not None:

@@ -17,7 +17,17 @@ from fusec.lang.types import ModelType, Space, TokenizerType, Type, Unknown
 
 
 class Init(Step, verb="init", grade="seeded", kernel="init", subject="tokenizer"):
-    """Make a model of an architecture with random weights: quickstarts, tests, small research."""
+    """Make a model of an architecture with random weights: quickstarts, tests, small research.
+
+    Example:
+
+    ```fuse
+    model blank = init {
+      tokenizer: words
+      arch: llama(layers: 2, hidden: 64, heads: 4)
+    }
+    ```
+    """
 
     tokenizer: Tokenizer
     arch: Annotated[Architecture, MethodOf("arch")]
@@ -43,6 +53,7 @@ class Init(Step, verb="init", grade="seeded", kernel="init", subject="tokenizer"
             return Unknown()
         facts = [TensorFact(name, self.dtype, shape) for name, shape in tensors]
         fingerprint = space_fingerprint(facts)
+        site.know_space(fingerprint, dict(tensors))
         params = sum(prod(shape) for _, shape in tensors)
         space = Space(
             name=f"{self.arch.name}_{fingerprint[:6]}",

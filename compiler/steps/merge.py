@@ -17,16 +17,28 @@ from fusec.compiler.steps.source import model_bytes
 from fusec.lang.codes.fuse209_empty_list import EmptyList
 from fusec.lang.codes.fuse212_out_of_range import OutOfRange
 from fusec.lang.codes.fuse302_read_budget_too_small import ReadBudgetTooSmall
-from fusec.lang.types import ModelType, Type, Unknown
+from fusec.lang.types import DeltaType, ModelType, Type, Unknown
 from fusec.lang.units import quantity_text
 
 
 class Merge(Step, verb="merge", kernel="merge", subject="base"):
     """Combine experts of one weight space into one model.
 
-    Experts are read tensor by tensor and combined in fp32 with one rounding; the result does not depend
-    on their order. `keep` lists tensors (glob patterns) that stay the base's byte for byte, `dtype` is
-    the stored type (the base's by default), `expert_reads` bounds the expert bytes that may be read.
+    Experts are models, or deltas: a LoRA adapter, a `task_vector`. Methods of deltas take a delta as it is,
+    methods of weights the base plus the delta; tensors that a delta leaves out are the base's. Experts are
+    read tensor by tensor and combined in fp32 with one rounding; the result does not depend on their order.
+    `keep` lists tensors (glob patterns) that stay the base's byte for byte, `dtype` is the stored type (the
+    base's by default), `expert_reads` bounds the expert bytes that may be read.
+
+    Example:
+
+    ```fuse
+    model both = merge {
+      base: base
+      experts: [math, code]
+      method: ties(density: 0.2)
+    }
+    ```
     """
 
     base: Model
@@ -91,13 +103,17 @@ class Merge(Step, verb="merge", kernel="merge", subject="base"):
 
     def _expert_bytes(self) -> int:
         passes = self.method.passes(len(self.experts)).experts
-        return passes * sum(model_bytes(expert.input.type) for expert in self.experts)
+        return sum(_reads(expert.input.type, passes) for expert in self.experts)
 
     def cost(self, result: Type) -> Cost:
         passes = self.method.passes(len(self.experts))
-        experts, base = self._expert_bytes(), passes.base * model_bytes(self.base.type)
+        deltas = [expert.input.type for expert in self.experts if isinstance(expert.input.type, DeltaType)]
+        # Without the base, weights that are the base plus a delta cannot be had.
+        base = max(passes.base, int(bool(deltas))) * model_bytes(self.base.type)
+        experts = self._expert_bytes()
         params = result.space.params if isinstance(result, ModelType) else 0
         work = 4.0 * params * (len(self.experts) + 1) * passes.experts
+        work += sum(2.0 * delta.rank * delta.space.params * passes.experts for delta in deltas)
         # Tensors that `keep` names are copied from the base; how many bytes that is, names alone do not say.
         kept = float(model_bytes(self.base.type)) if self.keep else 0.0
         least = 0.0 if self.keep else 1.0
@@ -118,3 +134,9 @@ class Merge(Step, verb="merge", kernel="merge", subject="base"):
             experts = tuple(Weighted(expert.input, None) for expert in experts)
         keep = tuple(sorted(set(self.keep)))
         return self.model_copy(update={"experts": experts, "keep": keep})
+
+
+def _reads(expert: Type, passes: int) -> int:
+    """Bytes read of an expert; the factors of an adapter are held for all passes over their tensor."""
+    held = isinstance(expert, DeltaType) and expert.rank
+    return model_bytes(expert) * (1 if held else passes)

@@ -17,6 +17,12 @@ class Mix(Step, verb="mix", kernel="data.mix", subject="parts"):
 
     The result has the columns that all parts share; its order is drawn from the seed. Without `rows` it
     is as large as the shares allow; without shares the parts are joined whole.
+
+    Example:
+
+    ```fuse
+    data blend = mix { parts: [text: 80%, pairs |> select { text: .prompt }: 20%], rows: 500 rows }
+    ```
     """
 
     parts: Parts

@@ -12,7 +12,14 @@ from fusec.lang.types import Type
 
 
 class Sample(Step, verb="sample", kernel="data.sample", subject="data"):
-    """Choose `rows` rows, or a `share` of them, without replacement; the order of the input stays."""
+    """Choose `rows` rows, or a `share` of them, without replacement; the order of the input stays.
+
+    Example:
+
+    ```fuse
+    data some = text |> sample { share: 10% }
+    ```
+    """
 
     data: Data
     rows: Rows | None = None

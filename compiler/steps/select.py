@@ -12,7 +12,14 @@ from fusec.lang.types import DataType, Type, Unknown
 
 
 class Select(Step, verb="select", kernel="data.select", subject="data"):
-    """Keep or make exactly the named columns: one slot per column, `prompt: .question`."""
+    r"""Keep or make exactly the named columns: one slot per column, `prompt: .question`.
+
+    Example:
+
+    ```fuse
+    data questions = pairs |> select { text: "Q: {.prompt}\nA: {.response}" }
+    ```
+    """
 
     data: Data
     columns: tuple[tuple[str, Any], ...]

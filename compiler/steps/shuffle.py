@@ -10,7 +10,14 @@ from fusec.lang.types import Type
 
 
 class Shuffle(Step, verb="shuffle", kernel="data.shuffle", subject="data"):
-    """Put the rows in an order drawn from the seed."""
+    """Put the rows in an order drawn from the seed.
+
+    Example:
+
+    ```fuse
+    data shuffled = text |> shuffle { seed: 3 }
+    ```
+    """
 
     data: Data
     seed: int

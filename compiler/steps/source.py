@@ -10,17 +10,21 @@ from fusec.compiler.cost import Cost, Range, exactly
 from fusec.compiler.facts import DATA_OPTIONS
 from fusec.compiler.slots import Plain, Want, Words
 from fusec.compiler.step import Site, Step
-from fusec.lang.types import DataType, ModelType, Type
+from fusec.lang.types import DataType, DeltaType, ModelType, Type
 
-SCHEMES = ("./path", "file", "hf", "pkg")
+SCHEMES = ("./path", "file", "hf", "pkg", "https")
 
 OPTIONS: dict[str, dict[str, Want]] = {
     "data": {
         name: Words(kind) if isinstance(kind, tuple) else Plain(kind.__name__)
         for name, kind in DATA_OPTIONS.items()
-    }
+    },
+    "endpoint": {"model": Plain("str"), "logprobs": Plain("bool")},
 }
-"""What may stand in the block after `from "..."`, by kind."""
+"""What may stand in the block after `from "..."`, by kind; an endpoint is a model behind `https://`."""
+
+LICENCE: Want = Plain("str")
+"""`licence: "apache-2.0"`, which models and data may state: a note about the source, no way of reading it."""
 
 
 class SourceModel(Step, verb="source.model", kernel="source"):
@@ -34,6 +38,22 @@ class SourceModel(Step, verb="source.model", kernel="source"):
 
     def cost(self, result: Type) -> Cost:
         return Cost()
+
+
+class SourceEndpoint(Step, verb="source.endpoint", grade="external", kernel="endpoint"):
+    """A hosted model: where it answers and what it is called there."""
+
+    uri: str
+    pin: str
+    model: str
+    logprobs: bool = False
+
+    def gives(self, site: Site) -> Type:
+        raise AssertionError("the type of a source comes from its facts")
+
+
+class SourceDelta(SourceModel, verb="source.delta", kernel="source"):
+    """An adapter or a stored task vector as it lies on disk."""
 
 
 class SourceTokenizer(SourceModel, verb="source.tokenizer", kernel="source"):
@@ -52,5 +72,5 @@ class SourceData(SourceModel, verb="source.data", kernel="source"):
 
 
 def model_bytes(type_: Type) -> int:
-    """Payload bytes of a model, 0 for anything broken."""
-    return type_.space.bytes if isinstance(type_, ModelType) else 0
+    """Payload bytes of a model or delta, 0 for anything broken."""
+    return type_.space.bytes if isinstance(type_, (ModelType, DeltaType)) else 0

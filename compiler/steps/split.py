@@ -11,7 +11,15 @@ from fusec.lang.types import DataType, MapType, Type, Unknown
 
 
 class Split(Step, verb="split", kernel="data.split", subject="data"):
-    """Cut rows into named parts: `split { test: 2% }` gives `.test` and the rest as `.train`."""
+    """Cut rows into named parts: `split { test: 2% }` gives `.test` and the rest as `.train`.
+
+    Example:
+
+    ```fuse
+    data part = text |> split { test: 5% }
+    report held_out = describe { data: part.test }
+    ```
+    """
 
     data: Data
     shares: tuple[tuple[str, float], ...]

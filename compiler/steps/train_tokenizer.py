@@ -19,6 +19,12 @@ class TrainTokenizer(Step, verb="train_tokenizer", kernel="train_tokenizer", sub
     """Learn a byte-level BPE vocabulary of exactly `vocab` tokens from a text column.
 
     All bytes are tokens, so every text can be written; 263 is the least: 256 bytes and 7 special tokens.
+
+    Example:
+
+    ```fuse
+    tokenizer own = train_tokenizer { data: text, vocab: 4096 }
+    ```
     """
 
     data: DataMap

@@ -51,5 +51,8 @@ class BadString(Diagnostic, code="FUSE007"):
     def marks(self) -> tuple[Mark, ...]:
         return (Mark(self.at, self.note),)
 
+    def why(self) -> str:
+        return "in double quotes a backslash begins an escape, and braces hold an expression"
+
     def fixes(self) -> tuple[Fix, ...]:
         return () if self.fix is None else (self.fix,)

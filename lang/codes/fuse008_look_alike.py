@@ -68,7 +68,7 @@ class LookAlike(Diagnostic, code="FUSE008"):
 
     def fixes(self) -> tuple[Fix, ...]:
         if self.meant is None:
-            return ()
+            return (Fix("write it in ASCII, or put it into a string or a comment"),)
         if self.at.text[0] == "\t":
             edits = tuple(Edit(span, "  " * len(span.text)) for span in (self.at, *self.more))
             return (Fix("write two spaces", edits, "safe"),)

@@ -60,9 +60,11 @@ class UnknownName(Diagnostic, code="FUSE101"):
     name: str
     at: Span
     known: tuple[tuple[str, Span | None], ...]  # with the place of declaration; None for a standard word
+    owner: str = ""  # the module that was asked: "law"
 
     def title(self) -> str:
-        return f"nothing here is called `{self.name}`"
+        where = f"in `{self.owner}`" if self.owner else "here"
+        return f"nothing {where} is called `{self.name}`"
 
     def marks(self) -> tuple[Mark, ...]:
         return (Mark(self.at, self._nearest_note()),)
@@ -75,7 +77,11 @@ class UnknownName(Diagnostic, code="FUSE101"):
 
     def see(self) -> str:
         declared = [name for name, where in self.known if where is not None]
-        return f"names of this file: {listing(declared)}" if declared and self._nearest() is None else ""
+        return (
+            f"names of {self.owner or 'this file'}: {listing(declared)}"
+            if declared and self._nearest() is None
+            else ""
+        )
 
     def _nearest(self) -> str | None:
         return closest(self.name, (name for name, _ in self.known))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fusec.lang.diagnostics import Diagnostic, Fix, Mark, closest
 from fusec.lang.source import Span
-from fusec.lang.wording import code, is_slip, listing, respell
+from fusec.lang.wording import certainty, code, listing, respell
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class UnknownSlot(Diagnostic, code="FUSE103"):
         nearest = closest(self.name, self.known)
         if nearest is None:
             return (Fix(f"remove `{self.name}`"),)
-        return (respell(self.at, self.name, nearest, "safe" if is_slip(self.name, nearest) else "maybe"),)
+        return (respell(self.at, self.name, nearest, certainty(self.name, nearest, self.known)),)
 
     def see(self) -> str:
         if not self.known:

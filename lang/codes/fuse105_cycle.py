@@ -63,6 +63,8 @@ class Cycle(Diagnostic, code="FUSE105"):
     ```
     """
 
+    tells_a_story = True
+
     steps: tuple[tuple[str, Span, str], ...]  # (name, where it is declared, the name it needs), in order
 
     def title(self) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fusec.lang.diagnostics import Diagnostic, Fix, Mark, closest
 from fusec.lang.source import Span
-from fusec.lang.wording import listing, respell
+from fusec.lang.wording import certainty, listing, respell
 
 REASONS = {
     "verb": "a word before `{` or after `|>` names work, and only verbs are work",
@@ -78,7 +78,7 @@ class UnknownVerb(Diagnostic, code="FUSE107"):
         nearest = closest(self.name, self.known)
         if nearest is None:
             return (Fix("use one of those below"),) if self.known else ()
-        return (respell(self.at, self.name, nearest),)
+        return (respell(self.at, self.name, nearest, certainty(self.name, nearest, self.known)),)
 
     def see(self) -> str:
         kinds = "words" if self.what == "word" else f"{self.what}s"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fusec.lang.diagnostics import Diagnostic, Fix, Mark, closest
 from fusec.lang.source import Span
-from fusec.lang.wording import listing, respell
+from fusec.lang.wording import certainty, listing, respell
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,10 @@ class UnknownScheme(Diagnostic, code="FUSE110"):
         if not self.scheme:
             return (Fix(f"write `hf:{self.uri}` for the Hugging Face hub, `./{self.uri}` for a local path"),)
         nearest = self._nearest()
-        return (respell(self.at, f"{self.scheme}:", f"{nearest}:"),) if nearest else ()
+        if not nearest:
+            return (Fix("copy it to a place that can be read, and name that"),)
+        grade = certainty(self.scheme, nearest, self.known)
+        return (respell(self.at, f"{self.scheme}:", f"{nearest}:", grade),)
 
     def see(self) -> str:
         return f"schemes: {listing(self.known)}; local paths start with `./`, `../` or `/`"

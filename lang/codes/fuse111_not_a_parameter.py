@@ -32,9 +32,10 @@ class NotAParameter(Diagnostic, code="FUSE111"):
     name: str
     at: Span
     known: tuple[str, ...]
+    owner: str = ""  # the file that `use` names: "curate.fuse"
 
     def title(self) -> str:
-        return f"`{self.name}` is not a parameter of this spec"
+        return f"`{self.name}` is not a parameter of {f'`{self.owner}`' if self.owner else 'this spec'}"
 
     def marks(self) -> tuple[Mark, ...]:
         nearest = closest(self.name, self.known)

@@ -1,4 +1,4 @@
-"""FUSE114: a source that is damaged."""
+"""FUSE114: a source that is damaged, or that cannot be read exactly."""
 
 from __future__ import annotations
 
@@ -27,20 +27,26 @@ class SourceDamaged(Diagnostic, code="FUSE114"):
 
     If the fresh copy shows the same message, the damage is at the origin: compare the size and the hash
     with those the publisher states.
+
+    The same is said of what is whole and has no exact meaning here: weights that are only there as pickle, an
+    adapter that is not LoRA, a setting of an adapter such as `use_dora`. The message names it.
     """
 
     name: str
     at: Span
     what: str  # one sentence that names the file and what is wrong with it
     hint: str = ""
+    whole: bool = False  # nothing is broken, it only means what fusec cannot read
 
     def title(self) -> str:
-        return f"the source of `{self.name}` is damaged"
+        return f"the source of `{self.name}` {'cannot be used' if self.whole else 'is damaged'}"
 
     def marks(self) -> tuple[Mark, ...]:
         return (Mark(self.at, self.what.removesuffix(".")),)
 
     def why(self) -> str:
+        if self.whole:
+            return "what cannot be read exactly is not read at all, so that no result is quietly another one"
         return "a damaged file gives wrong numbers rather than an error, so it is refused before it is read"
 
     def fixes(self) -> tuple[Fix, ...]:

@@ -18,6 +18,10 @@ class DifferentSpace(Diagnostic, code="FUSE201"):
     their mean is worse than either. What people want here is one model with both skills, and skills can be
     carried over by outputs: let the other model teach the base.
 
+    A delta has to fit the same way: every tensor that an adapter or a task vector changes must be in the
+    base, in that shape. Where the embedding of a base is its head too, an adapter of one of them changes what
+    the base cannot hold apart, so it does not fit.
+
     ```fuse fails
     edition 2026
 
@@ -58,11 +62,13 @@ class DifferentSpace(Diagnostic, code="FUSE201"):
     base_at: Span
     base_is: str
     detail: str = ""  # the first thing that differs, in a few words
-    reason: str = "space"  # "space": names or shapes differ; "root": the ancestors differ
+    reason: str = "space"  # "space": names or shapes differ; "root": ancestors do; "delta": one does not fit
 
     def title(self) -> str:
         if self.reason == "root":
             return f"`{self.other}` descends from another checkpoint than `{self.base}`"
+        if self.reason == "delta":
+            return f"`{self.other}` changes what `{self.base}` does not have"
         return f"`{self.other}` lives in another weight space than `{self.base}`"
 
     def marks(self) -> tuple[Mark, ...]:
@@ -74,9 +80,13 @@ class DifferentSpace(Diagnostic, code="FUSE201"):
     def why(self) -> str:
         if self.reason == "root":
             return "an update learned on one checkpoint means nothing on another, even where all shapes agree"
+        if self.reason == "delta":
+            return "a delta is added to the tensors of the model it was taken from, by name and shape"
         return "merging adds weights tensor by tensor, so names, shapes and ancestor must agree"
 
     def fixes(self) -> tuple[Fix, ...]:
+        if self.reason == "delta":
+            return (Fix(f"name the model that `{self.other}` was trained on as the base"),)
         return (
             Fix(
                 f"merge models that were trained from `{self.base}`, or start from the base of `{self.other}`"

@@ -18,6 +18,9 @@ class AncestorUnknown(Diagnostic, code="FUSE202", level="warning"):
     often does know, and can say so in the type. It is the author's word: fusec records it and does not
     prove it.
 
+    The configuration of an adapter names its base as the machine it was trained on knew it, often by a path.
+    Where the spec has another name for it, `delta law: Delta[_, root: base] from "..."` says so.
+
     ```fuse fails
     edition 2026
 
@@ -54,13 +57,14 @@ class AncestorUnknown(Diagnostic, code="FUSE202", level="warning"):
     base: str
     base_at: Span
     annotation: str  # the declaration with its ancestor stated: "model law: Model[_, _, root: base] from …"
+    names: str = ""  # the ancestor that its files name, in words that are not those of the spec
 
     def title(self) -> str:
         return f"it is unknown whether `{self.other}` descends from `{self.base}`"
 
     def marks(self) -> tuple[Mark, ...]:
         return (
-            Mark(self.other_at, "its files name no ancestor"),
+            Mark(self.other_at, f"its files name {self.names or 'no ancestor'}"),
             Mark(self.base_at, "updates are taken against this one"),
         )
 

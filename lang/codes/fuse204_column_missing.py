@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from fusec.lang.diagnostics import Diagnostic, Fix, Mark, closest
+from fusec.lang.diagnostics import Diagnostic, Edit, Fix, Mark, closest
 from fusec.lang.source import Span
-from fusec.lang.wording import code, first_slot, listing, respell
+from fusec.lang.wording import code, listing, respell
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,6 @@ class ColumnMissing(Diagnostic, code="FUSE204"):
     has: tuple[str, ...]
     why_needed: str
     dropped_at: Span | None = None  # the verb of the `select` that left it out
-    keep: str = ""  # that step, with the column kept
 
     def title(self) -> str:
         return f"{code(self.needs)} needs the column `{self.column}`"
@@ -61,10 +61,25 @@ class ColumnMissing(Diagnostic, code="FUSE204"):
 
     def fixes(self) -> tuple[Fix, ...]:
         column = self.column
-        if self.keep and self.dropped_at is not None:
-            edit = first_slot(self.dropped_at, f"{column}: .{column}")
-            return (Fix(f"keep it: `{self.keep}`", (edit,), "maybe"),)
+        if self.dropped_at is not None:
+            return (_kept(self.dropped_at, f"{column}: .{column}"),)
         nearest = closest(column, self.has)
         if nearest is not None:
             return (respell(self.at, f".{column}", f".{nearest}"),)
         return (Fix(f"make it before this step: `derive {{ {column}: … }}`"),)
+
+
+def _kept(verb: Span, slot: str) -> Fix:
+    """The step with one slot more behind the others, written out where it stands on one line."""
+    source = verb.source
+    block = re.compile(r"\s*\{([^{}]*?)(,?\s*)\}").match(source.text, verb.end)
+    if block is None:  # slots with braces of their own
+        return Fix(f"keep it: add `{slot}` to this `{verb.text}`")
+    comma = "," if block[1].strip() else ""
+    if "\n" in block[0]:
+        indent = re.compile(r"\n( *)\S[^\n]*$").search(block[1])
+        put, say = f"\n{indent[1] if indent else '  '}{slot}", f"keep it: add `{slot}` to this `{verb.text}`"
+    else:
+        put = f"{comma} {slot}"
+        say = f"keep it: `{verb.text} {{{block[1].rstrip()}{put} }}`"
+    return Fix(say, (Edit(source.span(block.end(1), block.end(1)), put),), "maybe")

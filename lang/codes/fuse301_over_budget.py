@@ -65,13 +65,28 @@ class OverBudget(Diagnostic, code="FUSE301"):
     ways: tuple[tuple[str, str], ...] = ()  # (a change, what the plan would then need)
 
     def title(self) -> str:
-        return f"the plan needs {self.needs}, the budget allows {self.allows}"
+        allows = self.allows if self._compound() else self.allows.removesuffix(self._unit())
+        return f"the plan needs {self.needs}, the budget allows {allows}"
 
     def marks(self) -> tuple[Mark, ...]:
         return (Mark(self.at),)
 
     def tables(self) -> tuple[tuple[str, str], ...]:
-        return (("where it goes", _columns(self.spenders, right=(1, 2))),) if self.spenders else ()
+        if not self.spenders:
+            return ()
+        unit = self._unit()
+        if not self._compound() and all(amount.endswith(unit) for _, amount, _, _ in self.spenders):
+            rows = tuple((name, amount.removesuffix(unit), *rest) for name, amount, *rest in self.spenders)
+        else:
+            rows = self.spenders
+        return (("where it goes", _columns(rows, right=(1, 2))),)
+
+    def _compound(self) -> bool:
+        """Whether an amount has several units, "1 min 59 s": then the title cannot say it for all."""
+        return any(text.count(" ") > 1 for text in (self.needs, *(amount for _, amount, *_ in self.spenders)))
+
+    def _unit(self) -> str:
+        return " " + self.needs.rpartition(" ")[2]
 
     def fixes(self) -> tuple[Fix, ...]:
         if not self.ways:

@@ -10,17 +10,18 @@ from fusec.lang.source import Span
 
 @dataclass(frozen=True)
 class LockStale(Diagnostic, code="FUSE402"):
-    """The lock has no entry for a source, or an entry that the source no longer matches.
+    """The lock has no entry for a source or package, or an entry that it no longer matches.
 
     The lock beside a spec records what each source was: its revision, the hashes of its files, its tensors
     or columns. With it, a check or a plan gives the same answer on every machine, offline too. A source
     that was added, pointed elsewhere or changed in place needs a new entry. fusec does not write it
-    silently, for then the lock would guard nothing.
+    silently, for then the lock would guard nothing. A package that `extend` names is recorded by version and
+    by the hash of its files, because its code makes results.
 
     ```console
     $ fusec check generalist.fuse
     error[FUSE402]: the lock does not match `math`
-    $ fusec lock generalist.fuse
+    $ fusec lock generalist.fuse --update math
     $ git diff
     $ fusec check generalist.fuse
     ```
@@ -43,4 +44,5 @@ class LockStale(Diagnostic, code="FUSE402"):
         return "a plan is made from what the lock records, so the two must agree"
 
     def fixes(self) -> tuple[Fix, ...]:
-        return (Fix(f"if the change is meant, record it: `fusec lock {self.at.source.name}`"),)
+        command = f"fusec lock {self.at.source.name} --update {self.name}"
+        return (Fix(f"if the change is meant, record it: `{command}`"),)

@@ -14,21 +14,22 @@ class NotPinned(Diagnostic, code="FUSE403", level="warning"):
 
     A branch on a hub moves, and a folder can be overwritten. Without a lock the same spec then means other
     weights or other rows, and a run cannot be repeated. `fusec lock` writes the commit and the hashes
-    beside the spec; commit that file together with it.
+    beside the spec; commit that file together with it. `fusec run SPEC` pins what is not pinned yet; a plan
+    that was saved before runs only after it.
 
     ```console
-    $ fusec plan generalist.fuse
+    $ fusec plan generalist.fuse -o generalist.plan
     warning[FUSE403]: `base` is not pinned
     $ fusec lock generalist.fuse
-    $ fusec plan generalist.fuse
+    $ fusec plan generalist.fuse -o generalist.plan
     ```
 
-    Teams that want no plan without a lock raise the level: `--deny 403`.
+    Teams that want no spec without a lock ask for it: `fusec check --deny 403`.
     """
 
     name: str
     at: Span
-    what: str  # beside the source: "names a branch, which moves"
+    what: str  # beside the source: "there is no lock", "not in the lock"
 
     def title(self) -> str:
         return f"`{self.name}` is not pinned"

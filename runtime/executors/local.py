@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -32,9 +32,11 @@ from fusec.runtime.events import (
     RunStarted,
     TaskFailed,
     TaskFinished,
+    TaskRetried,
     TaskStarted,
     TaskWaiting,
 )
+from fusec.runtime.extensions import packages_are_named, require_packages
 from fusec.runtime.kernel import Artifact, Context, Kind, Meter, RunError
 from fusec.runtime.lineage import card_writer
 from fusec.runtime.manifest import (
@@ -52,15 +54,18 @@ from fusec.runtime.record import manifest_of, node_record
 from fusec.runtime.runs import MANIFEST
 from fusec.runtime.sources import open_data, open_model, open_tokenizer
 from fusec.runtime.store import Store
-from fusec.runtime.trouble import refusals_are_clear
+from fusec.runtime.trouble import may_pass, refusals_are_clear
 from fusec.runtime.values import kernel_values
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to run: nothing here changes the bytes of an `exact` result."""
+    """How to run: nothing here changes the bytes of an `exact` result.
 
-    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    Without `threads` a run uses the processors of the plan's target, or all of this machine.
+    """
+
+    threads: int | None = None
     device: str = "cpu"
     gate: bool = True
     publish: bool = True
@@ -84,6 +89,8 @@ def run_plan(plan: Plan, store: Store, base: Path, options: Options | None = Non
     """
     options = options or Options()
     require_device(options.device)
+    if plan.target is not None:
+        require_here(plan.target.name, plan.target.kind)
     with refusals_are_clear(f"the run of {plan.spec} stopped"):
         return _Run(plan, store, base, options).carry_out()
 
@@ -100,11 +107,33 @@ def require_device(device: str) -> None:
         )
 
 
+def require_here(target: str, kind: str) -> None:
+    """Raises `RunError` when a plan is for another machine than this."""
+    if kind != "local":
+        raise RunError(
+            f"`{target}` is a {kind} cluster, and this version of fusec runs plans on one machine only",
+            hint="`fusec plan` can place and price it there; run it without that target",
+        )
+
+
+def threads_of(plan: Plan, options: Options) -> int:
+    """How many threads a run may use. Raises `RunError` when the options exceed the target."""
+    target, asked = plan.target, options.threads
+    most = target.cpus if target is not None else None
+    if asked is not None and target is not None and most is not None and asked > most:
+        raise RunError(
+            f"{asked} threads were asked for, and the target `{target.name}` has {most} processors",
+            hint="ask for fewer, or give the target more `cpus`",
+        )
+    return asked or most or os.cpu_count() or 1
+
+
 class _Run:
     """The state of one run."""
 
     def __init__(self, plan: Plan, store: Store, base: Path, options: Options) -> None:
         self.plan, self.store, self.base, self.options = plan, store, base, options
+        self.threads = threads_of(plan, options)
         self.graph: Graph = plan.graph()
         self.ids = graph_ids(self.graph)
         self.tasks: Mapping[str, Task] = {task.name: task for task in plan.tasks}
@@ -156,7 +185,7 @@ class _Run:
             gate=gate,
             started=started,
             seconds=seconds,
-            environment=describe_environment(self.options.device, self.options.threads),
+            environment=describe_environment(self.options.device, self.threads),
         )
         path = folder / MANIFEST
         ran = Ran(write_manifest(path, manifest), path, closed=gate == "closed")
@@ -182,8 +211,9 @@ class _Run:
         """Compute what is missing, in the order of the graph; tell what is there already."""
         present = {id for id in self.ids.values() if self.store.has(id)}
         needed = missing(self.graph, self.ids, present)
+        require_packages(pin for name in needed for pin in self.graph.nodes[name].packages)
         for name, node in self.graph.nodes.items():
-            if node.verb in ("source.model", "source.tokenizer"):
+            if node.verb in ("source.model", "source.delta", "source.tokenizer"):
                 if name in needed:
                     self.artifacts[name] = self._open(node)
             elif name in needed:
@@ -198,7 +228,7 @@ class _Run:
             return Artifact("tokenizer", path, self.ids[node.name])
         digest = self.store.catalog.file_digest
         path = open_model(source.request, source.facts, base=self.base, digest=digest)  # type: ignore[arg-type]
-        return Artifact("model", path, self.ids[node.name])
+        return Artifact(kind_of_node(node), path, self.ids[node.name])
 
     def _reuse(self, node: Node) -> None:
         artifact = self.store.get(self.ids[node.name])
@@ -210,19 +240,17 @@ class _Run:
     def _compute(self, node: Node) -> None:
         id, begin, meter, memory = self.ids[node.name], time.monotonic(), Meter(), PeakMemory()
         self.log(TaskStarted(task=node.name, verb=node.verb, id=id))
-        try:
-            with (
-                refusals_are_clear(f"`{node.name}` failed"),
-                self.store.stage(id, lambda pid: self.log(TaskWaiting(task=node.name, pid=pid))) as out,
-            ):
-                artifact = self.store.get(id)  # another process may have made it meanwhile
-                state: Literal["computed", "reused"] = "computed" if artifact is None else "reused"
-                if artifact is None:
-                    self._call(node, out, meter)
-                    artifact = self.store.publish(kind_of_node(node), id, out, run=self.id)
-        except RunError as error:
-            self.log(TaskFailed(task=node.name, what=error.what, hint=error.hint))
-            raise
+        retries = 0
+        while True:
+            try:
+                artifact, state = self._attempt(node, meter)
+                break
+            except RunError as error:
+                if retries == self.tasks[node.name].retries or not may_pass(error):
+                    self.log(TaskFailed(task=node.name, what=error.what, hint=error.hint))
+                    raise
+                retries += 1
+                self.log(TaskRetried(task=node.name, attempt=retries + 1, what=error.what))
         seconds = time.monotonic() - begin
         amounts = {key: float(value) for key, value in asdict(meter).items() if value}
         self.artifacts[node.name] = artifact
@@ -231,11 +259,26 @@ class _Run:
         if state == "computed":
             peak = memory.bytes()
             actual = {**amounts, "seconds": seconds} | ({} if peak is None else {"peak_memory": peak})
+            if retries:
+                actual["retries"] = retries
         self.records[node.name] = self._record(node, artifact, state, actual)
         if state == "computed":
             task = self.tasks[node.name]
             estimate = {"seconds": task.seconds.likely, "bytes_read": task.cost.reads.likely}
             self.store.catalog.add_estimate(node.verb, self.options.device, estimate, actual)
+
+    def _attempt(self, node: Node, meter: Meter) -> tuple[Artifact, Literal["computed", "reused"]]:
+        """Make one result and publish it. `meter` counts what every attempt used, failed ones too."""
+        id = self.ids[node.name]
+        with (
+            refusals_are_clear(f"`{node.name}` failed"),
+            self.store.stage(id, lambda pid: self.log(TaskWaiting(task=node.name, pid=pid))) as out,
+        ):
+            made = self.store.get(id)  # another process may have made it meanwhile
+            if made is not None:
+                return made, "reused"
+            self._call(node, out, meter)
+            return self.store.publish(kind_of_node(node), id, out, run=self.id), "computed"
 
     def _call(self, node: Node, out: Path, meter: Meter) -> None:
         """Run the kernel of a node into `out`."""
@@ -246,7 +289,7 @@ class _Run:
             emit=self.log.task(node.name),
             meter=meter,
             seed=seed,
-            threads=self.options.threads,
+            threads=self.threads,
             device=self.options.device,
         )
         if node.verb == "source.data":
@@ -257,8 +300,10 @@ class _Run:
         verb = find_verb(node.verb)
         assert verb is not None
         inputs, rest = kernel_values(node, verb, self._artifact)
-        kernel: Callable[..., None] = importlib.import_module(f"fusec.runtime.kernels.{verb.kernel}").run
-        kernel(inputs, rest, ctx)
+        module = verb.kernel if verb.package is not None else f"fusec.runtime.kernels.{verb.kernel}"
+        with packages_are_named(node):
+            kernel: Callable[..., None] = importlib.import_module(module).run
+            kernel(inputs, rest, ctx)
 
     def _artifact(self, ref: Ref) -> Artifact:
         whole = self.artifacts[ref.node]
@@ -295,7 +340,7 @@ class _Run:
                     self.places[goal],
                     lineage={"node": node.name, "plan": self.plan.id},
                     catalog=self.store.catalog,
-                    finish=card_writer(self.graph, node, self._report_of),
+                    finish=card_writer(self.graph, node, self._report_of, self._licences()),
                 )
                 self.log(OutputPublished(name=str(goal.of)[1:], to=goal.to, root=done.root, state=done.state))
                 records.append(
@@ -304,6 +349,9 @@ class _Run:
             if isinstance(goal, (Output, Keep)):
                 self.store.set_ref(f"{Path(self.plan.spec).stem}/{goal.of.node}", self.ids[goal.of.node])
         return tuple(records)
+
+    def _licences(self) -> dict[str, str]:
+        return {name: source.licence for name, source in self.sources.items() if source.licence}
 
     def _report_of(self, name: str) -> Path | None:
         artifact = self.artifacts.get(name)

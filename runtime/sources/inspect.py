@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fusec.compiler.facts import FilePin, SourceFacts, SourceProblem, SourceRequest, TokenizerSourceFacts
+from fusec.compiler.facts import (
+    FilePin,
+    SourceFacts,
+    SourceProblem,
+    SourceRequest,
+    TokenizerSourceFacts,
+    endpoint_facts,
+)
 from fusec.runtime.sources.data_facts import data_facts
+from fusec.runtime.sources.delta_facts import delta_facts
 from fusec.runtime.sources.fingerprints import header_pin
 from fusec.runtime.sources.locate import Located, locate
 from fusec.runtime.sources.model_facts import model_facts, tokenizer_files
@@ -17,13 +25,17 @@ def inspect(request: SourceRequest, *, base: Path, download: bool = False) -> So
     """What headers tell about a source: no tensor payload, at most the first block of a text file.
 
     Relative paths start at `base`. The network is used only with `download`, and then the whole repository
-    comes into the Hugging Face cache.
+    comes into the Hugging Face cache. An endpoint is what the request states of it, and is never asked.
     """
+    if request.is_endpoint:
+        return endpoint_facts(request)
     try:
         located = locate(request, base, download=download)
         match request.kind:
             case "model":
                 return model_facts(request, located)
+            case "delta":
+                return delta_facts(request, located)
             case "data":
                 return data_facts(request, located)
             case "tokenizer":

@@ -23,6 +23,13 @@ MODEL_FILES = (
     "generation_config.json",
     "adapter_config.json",
 )
+DELTA_FILES = (
+    "adapter_config.json",
+    "adapter_model.safetensors",
+    "delta.json",
+    "model*.safetensors",
+    "model.safetensors.index.json",
+)
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer.model",
@@ -35,6 +42,13 @@ TOKENIZER_FILES = (
     "chat_template.*",
 )
 CARD = "README.md"
+_WANTED = {
+    "model": ((*MODEL_FILES, *TOKENIZER_FILES), "config.json"),
+    "delta": (DELTA_FILES, "adapter_config.json"),
+    "tokenizer": (TOKENIZER_FILES, "tokenizer files"),
+}
+"""Files of a folder by kind, and what is missing where there is none."""
+_SIGN = {"delta": "`adapter_config.json` or `delta.json`"}
 DATA_SUFFIXES = (".txt", ".md", ".rst", ".py", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 
 _GLOB = re.compile(r"[*?\[]")
@@ -107,7 +121,7 @@ def _from_path(request: SourceRequest, path: Path) -> Located:
         raise Unusable(
             "unsupported",
             f"`{request.uri}` is a file, a {request.kind} is a folder",
-            hint="name the folder that holds `config.json` or `tokenizer.json`",
+            hint=f"name the folder that holds {_SIGN.get(request.kind, '`config.json` or `tokenizer.json`')}",
             where=path,
         )
     if path.is_symlink():
@@ -135,7 +149,7 @@ def _from_package(request: SourceRequest) -> Located:
     name, _, pattern = request.uri.removeprefix("pkg:").partition("/")
     if PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts:
         raise Unusable(
-            "scheme",
+            "missing",
             f"`{request.uri}` leads out of the package",
             hint="name files below the package folder",
             where=request.uri,
@@ -150,6 +164,7 @@ def _from_hub(request: SourceRequest, download: bool) -> Located:
     address = hub.parse_address(request.uri)
     patterns = {
         "model": (*MODEL_FILES, *TOKENIZER_FILES, CARD),
+        "delta": (*DELTA_FILES, CARD),
         "tokenizer": TOKENIZER_FILES,
         "data": (*(f"*{suffix}" for suffix in DATA_SUFFIXES), CARD),
     }[request.kind]
@@ -165,9 +180,8 @@ def _folder(request: SourceRequest, root: Path) -> Located:
         found = [p for p in found if p.name != CARD]
         expected = "data files"
     else:
-        wanted = (*MODEL_FILES, *TOKENIZER_FILES) if request.kind == "model" else TOKENIZER_FILES
+        wanted, expected = _WANTED[request.kind]
         found = sorted({p for pattern in wanted for p in root.glob(pattern)})
-        expected = "config.json" if request.kind == "model" else "tokenizer files"
     files = _files(root, [p for p in found if p.is_file()])
     if not files:
         raise Unusable("missing", f"`{request.uri}` holds no {expected}", where=root)

@@ -94,7 +94,14 @@ def _config(request: SourceRequest, located: Located) -> _Config:
         raise Unusable(
             "unsupported",
             f"`{request.uri}` is an adapter, not a model",
-            hint="merge it into its base and save the whole model",
+            hint=f'declare it as one, `delta name from "{request.uri}"`, and merge it into its base',
+            where=located.root,
+        )
+    if file is None and (located.root / "delta.json").is_file():
+        raise Unusable(
+            "unsupported",
+            f"`{request.uri}` is a delta, not a model",
+            hint=f'declare it as one, `delta name from "{request.uri}"`, and merge it into its base',
             where=located.root,
         )
     if file is None:

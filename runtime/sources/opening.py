@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fusec.compiler.facts import DataFacts, ModelFacts, SourceFacts, SourceRequest, TokenizerSourceFacts
+from fusec.compiler.facts import (
+    DataFacts,
+    DeltaFacts,
+    ModelFacts,
+    SourceFacts,
+    SourceRequest,
+    TokenizerSourceFacts,
+)
 from fusec.runtime.kernel import Context, RunError
 from fusec.runtime.sources.data_facts import READERS
 from fusec.runtime.sources.locate import Located, SourceFile, locate
@@ -19,9 +26,9 @@ if TYPE_CHECKING:
 
 
 def open_model(
-    request: SourceRequest, facts: ModelFacts, *, base: Path, digest: Digest | None = None
+    request: SourceRequest, facts: ModelFacts | DeltaFacts, *, base: Path, digest: Digest | None = None
 ) -> Path:
-    """The folder of a pinned model, every size checked, and every byte where `digest` is given."""
+    """The folder of a pinned model or delta, every size checked, and every byte where `digest` is given."""
     located, _ = _checked(request, facts, base, digest)
     return located.root
 

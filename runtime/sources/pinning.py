@@ -8,6 +8,8 @@ import msgspec
 
 from fusec.compiler.facts import (
     DataFacts,
+    DeltaFacts,
+    EndpointFacts,
     FilePin,
     ModelFacts,
     SourceFacts,
@@ -29,6 +31,8 @@ def pin(
 
     Reads payload. `digest` may remember what it hashed, as long as it notices changed files.
     """
+    if isinstance(facts, EndpointFacts):
+        return facts
     try:
         located = locate(request, base)
         files = match_files(located, facts)
@@ -59,8 +63,8 @@ def match_files(located: Located, facts: SourceFacts) -> tuple[SourceFile, ...]:
 
 
 def _pin_files(
-    facts: ModelFacts | TokenizerSourceFacts, pins: tuple[FilePin, ...]
-) -> ModelFacts | TokenizerSourceFacts:
+    facts: ModelFacts | DeltaFacts | TokenizerSourceFacts, pins: tuple[FilePin, ...]
+) -> ModelFacts | DeltaFacts | TokenizerSourceFacts:
     return msgspec.structs.replace(facts, files=pins, pin=content_pin(pins), pinned_by_content=True)
 
 

@@ -44,7 +44,10 @@ def test_a_denied_code_counts_as_an_error(fusec: Fusec, curate: Path) -> None:
     assert fusec("check", curate).code == 0
     said = fusec("check", curate, "--deny", "108")
     assert (said.code, said.out) == (1, "")
-    assert "(denied)" in said.err
+    assert said.err.startswith("error[FUSE108]: ")
+    assert said.err.endswith("1 error (1 denied)\n")
+    answer = json.loads(fusec("check", curate, "--deny", "108", "--json").out)
+    assert [problem["level"] for problem in answer["problems"]] == ["error"]
     assert fusec("check", curate, "--deny", "FUSE999").code == 1
 
 

@@ -9,18 +9,21 @@ import pytest
 Fusec = Any  # the fixture of conftest: `fusec(*args)` gives `code`, `out`, `err`
 
 
-def test_the_table_names_states_prices_and_what_is_not_pinned(fusec: Fusec, curate: Path) -> None:
+def test_the_table_names_states_prices_and_what_is_not_pinned(
+    fusec: Fusec, curate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     said = fusec("plan", curate)
     assert said.code == 0
     lines = [line.split() for line in said.out.splitlines() if line]
-    assert lines[0] == ["node", "state", "reads", "time", "grade", "note"]
+    assert lines[0] == ["node", "state", "reads", "time", "price", "grade", "note"]
     assert [line[:2] for line in lines[1:5]] == [
         ["notes/source", "new"],
         ["notes/filter", "new"],
         ["notes", "new"],
         ["profile", "new"],
     ]
-    assert lines[5] == ["output", "-", "-", "exact", "notes.train", "->", "./out/train.jsonl"]
+    assert lines[5] == ["output", "-", "-", "-", "exact", "notes.train", "->", "./out/train.jsonl"]
     assert "sources  1 of 1 not pinned by content; `fusec lock curate.fuse` pins them" in said.out
     assert "rates    local cpu, built-in rates" in said.out
 

@@ -8,9 +8,20 @@ import msgspec
 from hypothesis import strategies as st
 
 from fusec.compiler.ir import Call, Check, Goal, Graph, Keep, Node, Output, Pairs, Ref, map_refs
+from fusec.compiler.packages import PackagePin
 from fusec.compiler.rowexpr import OPS, Col, Op
 from fusec.lang.column_types import SCALARS, ColumnType, list_of, row_of
-from fusec.lang.types import DataType, MapType, ModelType, ReportType, Space, TokenizerType, Type, Unknown
+from fusec.lang.types import (
+    DataType,
+    DeltaType,
+    MapType,
+    ModelType,
+    ReportType,
+    Space,
+    TokenizerType,
+    Type,
+    Unknown,
+)
 
 # Names as they stand in slots, methods and columns; some mean something else elsewhere in the language.
 names = st.sampled_from(("a", "b_1", "data", "keep", "k", "M", "model", "r1", "ties", "token"))
@@ -39,6 +50,7 @@ texts = st.lists(st.text(max_size=4), max_size=3).map(tuple)
 types: st.SearchStrategy[Type] = st.one_of(
     st.builds(Unknown),
     st.builds(ModelType, spaces, *[st.text(max_size=6)] * 4),
+    st.builds(DeltaType, spaces, *[st.text(max_size=6)] * 4, sizes),
     data_types,
     st.builds(TokenizerType, st.text(max_size=6), sizes),
     st.builds(ReportType, texts, texts),
@@ -86,6 +98,12 @@ conditions = st.recursive(
     max_leaves=3,
 )
 words = st.text(max_size=6)
+pins = st.builds(
+    PackagePin,
+    st.sampled_from(("acme_steps", "voices")),
+    st.sampled_from(("1.0", "2!0.3+cu128", "2026.1a1")),
+    st.sampled_from(("0" * 64, "9f" * 32)),
+)
 nodes = st.builds(
     Node,
     name=node_names,
@@ -95,6 +113,7 @@ nodes = st.builds(
     slots=slot_lists,
     type=types,
     origin=st.just("a spec.fuse:9:1") | words,
+    packages=st.lists(pins, max_size=2).map(tuple),
 )
 goals: st.SearchStrategy[Goal] = st.one_of(
     st.builds(Output, somewhere, words, words),

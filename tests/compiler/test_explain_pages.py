@@ -6,23 +6,12 @@ import inspect
 import re
 
 import pytest
-from world import check_text
+from world import problems_of
 
-from fusec.compiler.budget import over_budget
-from fusec.compiler.lower import lower
-from fusec.compiler.plan import make_plan
-from fusec.lang.diagnostics import Diagnostic, all_codes
+from fusec.lang.diagnostics import all_codes
 
 FAILS, MENDED = re.compile(r"```fuse fails\n(.*?)```", re.S), re.compile(r"```fuse\n(.*?)```", re.S)
 PAGES = {code: inspect.cleandoc(cls.__doc__ or "") for code, cls in all_codes().items()}
-
-
-def problems_of(spec: str) -> tuple[Diagnostic, ...]:
-    """What checking says, and planning where checking is content."""
-    typed, problems = check_text(spec)
-    if not problems:
-        return over_budget(typed, make_plan(typed, lower(typed), spec="page.fuse", spec_digest=""))
-    return problems
 
 
 @pytest.mark.parametrize("code", [code for code, page in PAGES.items() if FAILS.search(page)])

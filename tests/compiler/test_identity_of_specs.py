@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import string
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -166,6 +167,35 @@ def test_all_ways_at_once(spec: str, seed: int) -> None:
     for way in rng.sample(WAYS, len(WAYS)):
         text = way(text, rng)
     assert meaning(text) == meaning(spec)
+
+
+def placed(text: str, rng: random.Random) -> str:
+    """Steps say where they run, how often they are tried and what people shall know; a target is added."""
+    slots = ("resources: gpus(8)", "resources: cpus(2)", "retries: 3", 'note: "by hand"')
+
+    def more(_: object) -> str:
+        chosen = {slot.split(":")[0]: slot for slot in rng.sample(slots, rng.randint(0, 3))}
+        return "finetune { " + "".join(f"{slot}, " for slot in chosen.values())
+
+    verbs = ("finetune", "merge", "evaluate", "filter", "sample", "mix", "init", "split")
+    for verb in verbs:
+        text = re.sub(rf"{verb} \{{ ?", lambda found, verb=verb: more(found).replace("finetune", verb), text)
+    return text + "\ntarget here = local(cpus: 2, gpus: h100(8))\n"
+
+
+@every_spec
+@given(seed=seeds)
+def test_where_and_how_often_work_is_tried_changes_no_identity(spec: str, seed: int) -> None:
+    assert meaning(placed(spec, random.Random(seed))) == meaning(spec)
+
+
+def test_what_a_plan_is_placed_on_changes_no_identity() -> None:
+    text = placed(EVERYTHING, random.Random(1))
+    _, here = world.planned(text)
+    _, there = world.planned(text, "here")
+    assert [task.id for task in here.tasks] == [task.id for task in there.tasks]
+    assert here.id == there.id
+    assert any(task.place is not None and task.place.ask.gpus for task in there.tasks)
 
 
 # --- the order of experts -------------------------------------------------------------

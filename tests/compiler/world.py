@@ -5,12 +5,15 @@ Pages of `fusec explain` use the same names: `fixture:llama-a` and its kin, `fix
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 
 from fusec.compiler.arch import arch_tensors
 from fusec.compiler.check import check
 from fusec.compiler.facts import (
     DataFacts,
+    DeltaFacts,
+    DeltaPart,
     ModelFacts,
     SourceFacts,
     SourceProblem,
@@ -19,6 +22,10 @@ from fusec.compiler.facts import (
     TokenizerFacts,
     TokenizerSourceFacts,
 )
+from fusec.compiler.files import File
+from fusec.compiler.fitting import unfit
+from fusec.compiler.lower import lower
+from fusec.compiler.plan import Plan, make_plan
 from fusec.compiler.typed import Typed
 from fusec.lang.diagnostics import Diagnostic
 from fusec.lang.parse import parse
@@ -65,6 +72,16 @@ def data(uri: str, rows: int, *columns: tuple[str, str]) -> DataFacts:
     return DataFacts(uri, pin(uri), True, (), "jsonl", columns, rows, rows * 100)
 
 
+def adapter(uri: str, of: ModelFacts, *ends: str, hint: str | None = None, rank: int = 4) -> DeltaFacts:
+    """A LoRA adapter of the tensors of a model whose names end so."""
+    parts = tuple(
+        DeltaPart(tensor.name, tensor.shape, rank, sum(tensor.shape) * rank * 4)
+        for tensor in of.tensors
+        if tensor.name.endswith(ends)
+    )
+    return DeltaFacts(uri, pin(uri), True, (), "fp32", parts, root_hint=hint)
+
+
 ROOT = "fixture:llama-a"
 FACTS: dict[tuple[str, str], SourceFacts] = {
     ("model", ROOT): model(ROOT, vocab=64, layers=2, tokenizer=A, root=ROOT),
@@ -72,7 +89,18 @@ FACTS: dict[tuple[str, str], SourceFacts] = {
         "fixture:llama-b", vocab=80, layers=3, tokenizer=B, root="fixture:llama-b"
     ),
     ("tokenizer", ROOT): TokenizerSourceFacts(ROOT, pin("tok"), True, (), A),
+    ("data", "./probe.jsonl"): data("./probe.jsonl", 1000, ("text", "Str")),
     ("data", "fixture:text"): data("fixture:text", 1000, ("text", "Str")),
+    ("data", "fixture:lists"): data(
+        "fixture:lists",
+        100,
+        ("name", "Str"),
+        ("answers", "List[Str]"),
+        ("votes", "List[Int]"),
+        ("score", "Int"),
+        ("mean", "Float"),
+        ("meta", "{source: Str, year: Int}"),
+    ),
     ("data", "fixture:pairs"): data(
         "fixture:pairs", 500, ("prompt", "Str"), ("response", "Str"), ("quality", "Float")
     ),
@@ -88,6 +116,20 @@ FACTS["model", "fixture:llama-a-moretokens"] = model(
 )
 
 
+_A, _B = FACTS["model", ROOT], FACTS["model", "fixture:llama-b"]
+assert isinstance(_A, ModelFacts)
+assert isinstance(_B, ModelFacts)
+for delta in (
+    adapter("fixture:lora-math", _A, "q_proj.weight", "v_proj.weight", hint=ROOT),
+    adapter("fixture:lora-code", _A, "_proj.weight", hint=ROOT, rank=8),
+    adapter("fixture:lora-orphan", _A, "q_proj.weight"),
+    adapter("fixture:lora-moved", _A, "q_proj.weight", hint="../elsewhere/llama"),
+    adapter("fixture:lora-deeper", _B, "q_proj.weight", hint=ROOT),
+    adapter("fixture:lora-wider", _B, "embed_tokens.weight", hint=ROOT),
+):
+    FACTS["delta", delta.uri] = delta
+
+
 def facts(request: SourceRequest) -> SourceFacts | SourceProblem:
     found = FACTS.get((request.kind, request.uri))
     if found is not None:
@@ -97,7 +139,42 @@ def facts(request: SourceRequest) -> SourceFacts | SourceProblem:
     return SourceProblem("missing", f"there is no `{request.uri}`", "look at the path")
 
 
-def check_text(text: str, name: str = "spec.fuse", **settings: str) -> tuple[Typed, tuple[Diagnostic, ...]]:
-    """A checked text and everything said about it."""
-    typed = check(parse(Source(name, text)), facts, settings)
+class Shelf:
+    """Files that exist only as texts, by path."""
+
+    main = "spec.fuse"
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self.files = {path: File(path, parse(Source(path, text))) for path, text in texts.items()}
+
+    def read(self, path: str) -> File | str:
+        return self.files.get(path, "no such file")
+
+
+def check_text(
+    text: str, name: str = "spec.fuse", files: Mapping[str, str] | None = None, **settings: str
+) -> tuple[Typed, tuple[Diagnostic, ...]]:
+    """A checked text and everything said about it; `files` are those it may use."""
+    shelf = Shelf({"spec.fuse": text, **(files or {})})
+    typed = check(parse(Source(name, text)), facts, settings, files=shelf)
     return typed, typed.problems
+
+
+def planned(
+    text: str, target: str | None = None, files: Mapping[str, str] | None = None, **settings: str
+) -> tuple[Typed, Plan]:
+    """A text without errors and its plan, for one of its targets or for this machine."""
+    typed, problems = check_text(text, files=files, **settings)
+    assert not typed.failed, [problem.title() for problem in problems]
+    place = None if target is None else typed.targets[target]
+    return typed, make_plan(typed, lower(typed), spec="spec.fuse", spec_digest="", target=place)
+
+
+def problems_of(text: str, files: Mapping[str, str] | None = None) -> tuple[Diagnostic, ...]:
+    """What checking says, and planning for the first target of the text where checking is content."""
+    typed, problems = check_text(text, files=files)
+    if problems:
+        return problems
+    target = next(iter(typed.targets), None)
+    typed, plan = planned(text, target, files)
+    return unfit(typed, plan, None if target is None else typed.targets[target])

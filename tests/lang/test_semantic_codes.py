@@ -10,6 +10,7 @@ import re
 
 import pytest
 
+from fusec.lang.codes.fuse301_over_budget import OverBudget
 from fusec.lang.diagnostics import Diagnostic, Edit, all_codes
 from fusec.lang.render import as_json, render
 from fusec.lang.source import Source, Span
@@ -66,7 +67,11 @@ EXAMPLES: dict[str, list[dict[str, object]]] = {
         {"steps": (("merged", MERGED, "math"), ("math", MATH, "law"), ("law", LAW, "merged"))},
         {"steps": (("merged", MERGED, "merged"),)},
     ],
-    "FUSE106": [{"path": "experts.fuse", "at": LAW, "reason": "no such file"}],
+    "FUSE106": [
+        {"path": "experts.fuse", "at": LAW, "reason": "no such file"},
+        {"path": "lawe", "at": LAW, "reason": "not installed", "packages": ("law", "maths")},
+        {"path": "zebra", "at": LAW, "reason": "not installed", "packages": ()},
+    ],
     "FUSE107": [
         {"name": "merg", "at": at("merge"), "known": ("merge", "mix")},
         {"name": "frobnicate", "at": at("merge"), "known": ("average", "ties"), "what": "method"},
@@ -91,6 +96,8 @@ EXAMPLES: dict[str, list[dict[str, object]]] = {
     ],
     "FUSE113": [{"name": "math", "at": MATH, "what": "`./missing-model` is neither a folder nor a file."}],
     "FUSE114": [{"name": "math", "at": MATH, "what": "`model.safetensors` ends 96 bytes early."}],
+    "FUSE115": [{"package": "acme", "at": LAW, "what": "importing it fails: ValueError: no"}],
+    "FUSE116": [{"name": "critic", "at": LAW, "holds": "a user or a password"}],
     "FUSE201": [
         {
             "other": "law",
@@ -133,7 +140,6 @@ EXAMPLES: dict[str, list[dict[str, object]]] = {
             "has": ("prompt",),
             "why_needed": "preference fusion compares two answers to each prompt",
             "dropped_at": at("select"),
-            "keep": "select { prompt: .prompt, rejected: .rejected }",
         },
         {"needs": "filter", "column": "promt", "at": at(".prompt"), "has": ("prompt",), "why_needed": "it"},
         {"needs": "filter", "column": "zebra", "at": at("few"), "has": (), "why_needed": "it"},
@@ -155,6 +161,22 @@ EXAMPLES: dict[str, list[dict[str, object]]] = {
         }
     ],
     "FUSE209": [{"at": LAW, "slot": "experts", "verb": "merge"}],
+    "FUSE210": [
+        {
+            "name": "critic",
+            "at": LAW,
+            "gives": gives,
+            "wants": wants,
+            "asks": asks,
+            "asks_at": MERGED if asks == "merge" else LAW,
+            "declared": declared,
+        }
+        for gives, wants, asks, declared in (
+            ("Sampler", "Scorer", "this loss", MATH),
+            ("Scorer", "Model", "merge", MATH),
+            ("Sampler", "Model", "merge", None),
+        )
+    ],
     "FUSE211": [{"at": LAW, "result": "score"}],
     "FUSE212": [{"at": LAW, "what": "density", "got": "1.5", "allowed": "above 0, at most 1"}],
     "FUSE301": [
@@ -172,15 +194,88 @@ EXAMPLES: dict[str, list[dict[str, object]]] = {
         {"at": LAW, "limit": "reads", "needs": "2.1 MB", "allows": "1 KB", "spenders": ()},
     ],
     "FUSE302": [{"at": LAW, "verb": "merge", "needs": "2.1 MB", "allows": "1 KB"}],
+    "FUSE303": [
+        {
+            "step": "merged",
+            "target": "cluster",
+            "at": MERGED,
+            "asks": "asks for 12 GPUs in one placement group",
+            "has": ((BASE, "a node has 8"),),
+            "ways": ("ask for `gpus(8)`", "allow `spread: true`"),
+            "machine": machine,
+        }
+        for machine in ("node", "machine")
+    ],
+    "FUSE304": [
+        {
+            "step": "merged",
+            "target": "laptop",
+            "at": MERGED,
+            "needs": "28.8 GB",
+            "spread": spread,
+            "has": ((BASE, "gives 24 GB"),),
+        }
+        for spread in ("25.6 GB .. 38.4 GB", "")
+    ],
+    "FUSE305": [
+        {"target": "laptop", "at": LAW, "needs": "9 GB", "has": "1 KB", "writers": (("merged", "9 GB"),)}
+    ],
+    "FUSE306": [
+        {"at": LAW, "steps": ("merged",), "machine": BASE},
+        {"at": LAW, "steps": ("merged", "few"), "machine": None},
+    ],
+    "FUSE307": [{"at": LAW, "limit": "teacher", "uses": "tokens of a teacher"}],
     "FUSE401": [
         {"verb": "sample", "at": at("sample")},
         {"verb": "dropout", "at": at("shuffle")},
     ],
     "FUSE402": [{"name": "math", "at": MATH, "what": "not in the lock"}],
     "FUSE403": [{"name": "math", "at": MATH, "what": "names a branch, which moves"}],
+    "FUSE405": [
+        {
+            "output": "merged",
+            "at": MERGED,
+            "grade": grade,
+            "required": "exact",
+            "step": "math",
+            "verb": "finetune",
+            "step_at": MATH,
+        }
+        for grade in ("seeded", "external")
+    ],
+    "FUSE406": [{"step": "merged", "recorded": "1f0c7a22d9b1", "made": "77b9c04e5a10"}],
+    "FUSE407": [{"recorded": "torch 2.12.0", "found": "torch 2.13.0"}],
+    "FUSE501": [
+        {"at": LAW, "path": "./probe.jsonl", "size": size, "target": "cluster", "place": BASE}
+        for size in ("3.1 MB", "")
+    ],
+    "FUSE502": [{"at": LAW, "store": "./store", "target": "cluster"}],
+    "FUSE503": [
+        {"step": "merged", "target": "old", "at": MERGED, "dtype": "bf16", "devices": ((BASE, "v100"),)}
+    ],
+    "FUSE504": [
+        {"planned": "acme 1.2#4c1f", "here": "acme 1.3#77b9 is installed here", "hint": "plan again"}
+    ],
+    "FUSE505": [{"what": "the plan quick.plan", "format": 9, "newest": 1}],
+    "FUSE506": [{"at": LAW, "path": "./Math", "other_at": MATH, "other": "./math"}],
+    "FUSE507": [
+        {
+            "result": "merged",
+            "at": MERGED,
+            "first": "math",
+            "first_licence": "gpl-3.0",
+            "first_at": MATH,
+            "second": second,
+            "second_licence": "cc-by-nc-4.0",
+            "second_at": place,
+            "reason": "they say so",
+        }
+        for second, place in (("math", MATH), ("law", LAW))
+    ],
 }
 
-PAGES = [code for code in all_codes() if code[4] in "1234"]
+PAGES = [code for code in all_codes() if code[4] in "12345"]
+WHILE_RUNNING = ("FUSE406", "FUSE407", "FUSE504", "FUSE505")  # no text is to blame
 BANNED = re.compile(r"\b(you|your|please|invalid|illegal|oops|sorry)\b|!", re.IGNORECASE)
 
 
@@ -225,7 +320,7 @@ def test_messages_keep_the_house_style(code: str, number: int) -> None:
     said = example(code, number)
     assert said.title()[-1] not in ".,:;!?"
     assert "\n" not in said.title()
-    assert said.marks()
+    assert bool(said.marks()) == (code not in WHILE_RUNNING)
     assert all("\n" not in mark.note for mark in said.marks())
     for text in everything(said):
         assert not BANNED.search(text.replace("!=", "")), text
@@ -233,7 +328,7 @@ def test_messages_keep_the_house_style(code: str, number: int) -> None:
         assert text == text.strip(), text
         assert "None" not in text, text
     notes = [mark.note for mark in said.marks()]
-    assert said.why() or said.fixes() or any(notes)
+    assert said.why() or said.fixes()
     assert said.title() not in [*notes, said.why(), *(fix.say for fix in said.fixes())]
     for fix in said.fixes():
         assert (fix.grade is None) == (not fix.edits), "a grade is a promise about an edit"
@@ -285,7 +380,7 @@ def test_titles(code: str, number: int, title: str) -> None:
     [
         ("FUSE101", 0, "[mathe, law]", "[math, law]", "maybe"),
         ("FUSE103", 0, "expert_read:", "expert_reads:", "safe"),
-        ("FUSE204", 0, "{ prompt: .prompt }", "{ rejected: .rejected, prompt: .prompt }", "maybe"),
+        ("FUSE204", 0, "{ prompt: .prompt }", "{ prompt: .prompt, rejected: .rejected }", "maybe"),
         ("FUSE401", 0, "sample { rows: 100 }", "sample { seed: 17, rows: 100 }", "safe"),
         ("FUSE401", 1, "shuffle\n", "shuffle { seed: 17 }\n", "safe"),
     ],
@@ -324,6 +419,13 @@ def test_spenders_stand_in_columns_and_ways_under_each_other() -> None:
     assert [fix.say for fix in said.fixes()] == [
         "any one of   steps: 130 in `final`   fits at 419\n             --set polish=false      fits at 246"
     ]
+
+
+def test_amounts_of_several_units_keep_them() -> None:
+    rows = (("base", "1 min 6 s", "60%", ""), ("expert", "39 s", "40%", ""))
+    said = OverBudget(at("few"), "wall", needs="1 min 45 s", allows="1 s", spenders=rows)
+    assert said.title() == "the plan needs 1 min 45 s, the budget allows 1 s"
+    assert said.tables()[0][1] == "base     1 min 6 s   60%\nexpert        39 s   40%"
 
 
 def test_families_say_which_keys_they_lack() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ class Editor:
         self.client.initialized(lsp.InitializedParams())
 
     def wait(self, coming: Any) -> Any:
-        return self.loop.run_until_complete(asyncio.wait_for(coming, 60))
+        return self.loop.run_until_complete(asyncio.wait_for(coming, 30))
 
     def stop(self) -> int:
         self.wait(self.client.shutdown_async(None))
@@ -48,6 +48,16 @@ class Editor:
         self.wait(self.client.stop())
         self.loop.close()
         return int(code)
+
+    def told_of(self, uri: str, enough: Callable[[Any], bool]) -> list[lsp.Diagnostic]:
+        """What was last said of a file, once it is enough."""
+
+        async def told() -> list[lsp.Diagnostic]:
+            while not enough(self.told.get(uri)):
+                await asyncio.sleep(0.01)
+            return list(self.told[uri].diagnostics)
+
+        return list(self.wait(told()))
 
     def open(self, text: str, name: str = "spec.fuse") -> "Page":
         """A file that is open and on no disk."""
@@ -81,13 +91,14 @@ class Page:
 
     def problems(self) -> list[lsp.Diagnostic]:
         """What the server says about the text as it is now."""
+        return self.editor.told_of(
+            self.uri, lambda told: getattr(told, "version", None) == self.editor.versions[self.uri]
+        )
 
-        async def told() -> list[lsp.Diagnostic]:
-            while getattr(self.editor.told.get(self.uri), "version", None) != self.editor.versions[self.uri]:
-                await asyncio.sleep(0.01)
-            return list(self.editor.told[self.uri].diagnostics)
-
-        return list(self.editor.wait(told()))
+    def comes_to(self, *codes: str) -> bool:
+        """Wait until the problems are these: they may change because another file does."""
+        self.editor.told_of(self.uri, lambda told: told and [d.code for d in told.diagnostics] == [*codes])
+        return True
 
     def at(self, around: str) -> lsp.Position:
         """The place of `^` in a piece of the text, as in `"data: ^code"`."""
@@ -121,16 +132,21 @@ class Page:
 
     def definition(self, around: str) -> lsp.Location | None:
         params = lsp.DefinitionParams(self.id, self.at(around))
-        return self.editor.wait(self.editor.client.text_document_definition_async(params))
+        found = self.editor.wait(self.editor.client.text_document_definition_async(params))
+        return found[0] if found else None
 
     def references(self, around: str) -> list[lsp.Location]:
         params = lsp.ReferenceParams(lsp.ReferenceContext(True), self.id, self.at(around))
         return list(self.editor.wait(self.editor.client.text_document_references_async(params)) or ())
 
     def rename(self, around: str, new: str) -> str:
+        return self.applied(self.rename_everywhere(around, new)[self.uri])
+
+    def rename_everywhere(self, around: str, new: str) -> dict[str, list[lsp.TextEdit]]:
+        """The edits by address."""
         params = lsp.RenameParams(self.id, self.at(around), new)
         done = self.editor.wait(self.editor.client.text_document_rename_async(params))
-        return self.applied(done.changes[self.uri])
+        return {uri: list(edits) for uri, edits in done.changes.items()}
 
     def complete(self, around: str) -> list[str]:
         return [item.label for item in self.items(around)]
@@ -141,8 +157,23 @@ class Page:
         return sorted(done.items, key=lambda item: item.sort_text)
 
     def fixes(self, diagnostic: lsp.Diagnostic) -> list[lsp.CodeAction]:
-        params = lsp.CodeActionParams(self.id, diagnostic.range, lsp.CodeActionContext([diagnostic]))
+        context = lsp.CodeActionContext([diagnostic], only=[lsp.CodeActionKind.QuickFix])
+        params = lsp.CodeActionParams(self.id, diagnostic.range, context)
         return list(self.editor.wait(self.editor.client.text_document_code_action_async(params)) or ())
+
+    def fix_all(self) -> str:
+        """The text after every certain fix."""
+        kind = lsp.CodeActionKind.SourceFixAll
+        whole = lsp.Range(lsp.Position(0, 0), lsp.Position(self.text.count("\n"), 0))
+        params = lsp.CodeActionParams(self.id, whole, lsp.CodeActionContext([], only=[kind]))
+        found = self.editor.wait(self.editor.client.text_document_code_action_async(params))
+        if not found:
+            return self.text
+        done = self.editor.wait(self.editor.client.code_action_resolve_async(found[0]))
+        return self.applied(done.edit.changes[self.uri])
+
+    def close(self) -> None:
+        self.editor.client.text_document_did_close(lsp.DidCloseTextDocumentParams(self.id))
 
 
 @pytest.fixture(scope="session")

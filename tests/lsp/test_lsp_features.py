@@ -308,3 +308,33 @@ def test_a_damaged_lock_is_no_end(editor):
 def test_places_far_outside_the_text_are_nothing(page):
     params = lsp.HoverParams(page.id, lsp.Position(10_000, 10_000))
     assert page.editor.wait(page.editor.client.text_document_hover_async(params)) is None
+
+
+# --- sources that only the spec describes ---------------------------------------------
+
+ENDPOINT = """edition 2026
+
+model critic from "https://llm.example.org/v1" { model: "critic", licence: "house-rules" }
+model same = critic
+"""
+
+
+def test_hover_over_an_endpoint_tells_what_it_gives_and_its_licence(editor):
+    text = editor.open(ENDPOINT, "endpoint.fuse").hover("same = ^critic")
+    for part in ("model critic: Sampler", "from `https://llm.example.org/v1`", "licence house-rules"):
+        assert part in text
+
+
+def test_a_warning_about_licences_stays_after_an_edit_elsewhere(editor):
+    (editor.folder / "lines.jsonl").write_text('{"text": "a"}\n')
+    spec = """edition 2026
+
+data lines from "./lines.jsonl" { licence: "cc-by-nd-4.0" }
+data some = lines |> filter { keep: len(.text) > 1 }
+
+output some to "./out/some"
+"""
+    page = editor.open(spec, "licences.fuse")
+    assert [p.code for p in page.problems()] == ["FUSE507"]
+    page.edit(spec.replace("> 1", "> 2"))
+    assert [p.code for p in page.problems()] == ["FUSE507"]

@@ -1,5 +1,6 @@
 """Peak memory does not grow with the number of experts, nor with the size of a tensor."""
 
+import json
 import subprocess
 import sys
 
@@ -10,18 +11,18 @@ from safetensors.torch import save_file
 MODEL_MB = 64
 
 CHILD = """
-import resource, sys
+import json, resource, sys
 from pathlib import Path
 from fusec.runtime.kernel import Artifact, Context, Meter, Method
 from fusec.runtime.kernels.merge import run
 folder, out = map(Path, sys.argv[1:3])
-experts, method, density = int(sys.argv[3]), sys.argv[4], float(sys.argv[5])
+experts, method, more = int(sys.argv[3]), sys.argv[4], json.loads(sys.argv[5])
 out.mkdir()
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 before = peak()
 pairs = tuple((Artifact("model", folder / "x", f"x{i}"), None) for i in range(experts))
 slots = {
-    "method": Method(method, {"density": density, "scale": 1.0, "normalize": False}),
+    "method": Method(method, {"scale": 1.0, "normalize": False, **more}),
     "keep": (), "dtype": None, "shard_size": None,
 }
 run({"base": Artifact("model", folder / "base", "base"), "experts": pairs}, slots,
@@ -46,10 +47,10 @@ def models(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(("method", "density"), [("task_arithmetic", 1.0), ("ties", 1.0)])
-def test_memory_does_not_grow_with_experts(models, tmp_path, method, density):
+@pytest.mark.parametrize(("method", "more"), [("task_arithmetic", {}), ("ties", {"density": 1.0})])
+def test_memory_does_not_grow_with_experts(models, tmp_path, method, more):
     def growth(experts):
-        arguments = [str(models), str(tmp_path / f"out{experts}"), str(experts), method, str(density)]
+        arguments = [str(models), str(tmp_path / f"out{experts}"), str(experts), method, json.dumps(more)]
         done = subprocess.run(
             [sys.executable, "-c", CHILD, *arguments], capture_output=True, text=True, check=True
         )
@@ -61,7 +62,7 @@ def test_memory_does_not_grow_with_experts(models, tmp_path, method, density):
 
 
 def test_memory_of_trimming_does_not_grow_with_the_tensor(models, tmp_path):
-    arguments = [str(models), str(tmp_path / "out"), "1", "ties", "0.2"]
+    arguments = [str(models), str(tmp_path / "out"), "1", "ties", json.dumps({"density": 0.2})]
     done = subprocess.run(
         [sys.executable, "-c", CHILD, *arguments], capture_output=True, text=True, check=True
     )

@@ -161,11 +161,11 @@ def test_one_expert(write_model, run_merge, method):
     assert_same_bits(got, {n: reference(method, base[n], [expert[n]], [1.0]) for n in SHAPES})
 
 
-@pytest.mark.parametrize("name", ["task_arithmetic", "ties"])
-def test_experts_equal_to_the_base_leave_its_bytes(write_model, run_merge, name):
+@pytest.mark.parametrize(("name", "more"), [("task_arithmetic", {}), ("ties", {"density": 0.5})])
+def test_experts_equal_to_the_base_leave_its_bytes(write_model, run_merge, name, more):
     """Also a base of -0.0, which an addition of 0.0 would change."""
     tensors = {"w": torch.tensor([-0.0, 0.0, 1.5, -2.0], dtype=torch.bfloat16)}
-    method = Method(name, {"density": 0.5, "scale": -1.0, "normalize": False})
+    method = Method(name, {"scale": -1.0, "normalize": False, **more})
     base, *experts = (write_model(n, tensors) for n in ("base", "x", "y"))
     assert_same_bits(run_merge(base, [(experts[0], 2.0), (experts[1], -1.0)], method).tensors, tensors)
 

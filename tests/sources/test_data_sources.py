@@ -253,7 +253,7 @@ def test_paths_start_at_the_spec_or_at_the_root(desk: Any, monkeypatch: pytest.M
         ("nope/*.jsonl", "missing", "no file matches `nope/*.jsonl`"),
         ("s3://b/a.jsonl", "scheme", "`s3:` is not a scheme that sources can read"),
         ("file://host/a", "scheme", "`file://host/a` names another machine"),
-        ("pkg:asyncio/../os.py", "scheme", "`pkg:asyncio/../os.py` leads out of the package"),
+        ("pkg:asyncio/../os.py", "missing", "`pkg:asyncio/../os.py` leads out of the package"),
         (
             "pkg:no_such_package/x",
             "missing",

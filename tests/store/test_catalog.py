@@ -57,7 +57,7 @@ def test_estimates_come_back_beside_actuals(catalog):
 def test_a_newer_catalog_is_refused(tmp_path, catalog):
     with sqlite3.connect(catalog.path) as db:
         db.execute(f"PRAGMA user_version = {VERSION + 1}")
-    with pytest.raises(RunError, match=rf"has version {VERSION + 1}, this fusec reads up to {VERSION}"):
+    with pytest.raises(RunError, match=rf"FUSE505: .* has format {VERSION + 1}, .* up to {VERSION}"):
         Catalog(catalog.path)
 
 

@@ -1,7 +1,8 @@
 """Evaluates row expressions (`compiler/rowexpr.py`) over record batches, a column at a time.
 
 Arrow does the arithmetic and the text; Python goes row by row only for `matches` (the syntax of `re`),
-`parses` and `tokens`. Letter case follows Unicode one character to one; text is counted in characters.
+`parses`, `tokens` and `language`. Letter case follows Unicode one character to one; text is counted in
+characters.
 
 A missing value in an operator is a RunError that names the row, counted from 1 in the whole data set.
 Expressions are type-checked before they come here.
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 from fusec.compiler.rowexpr import Col, Expr, Op
 from fusec.runtime.kernel import RunError
 from fusec.runtime.kernels.data import row_functions
+from fusec.runtime.kernels.data.languages import languages
 
 Values: TypeAlias = Any
 """A `pa.Array` with one value per row, or a `pa.Scalar` that stands for all of them."""
@@ -220,6 +222,7 @@ SPECIAL: Mapping[str, Callable[[Op, Rows], Values]] = {
     "matches": _by_text(row_functions.matches, pa.bool_()),
     "parses": _by_text(row_functions.parses, pa.bool_()),
     "tokens": _by_text(row_functions.tokens, pa.int64()),
+    "language": _by_text(languages, pa.string()),
 }
 
 

@@ -11,22 +11,29 @@ same tensors and K experts:
 Kept tensors are read from the base once and from no expert. Tensors other than BF16, F16 and F32 have to be
 identical everywhere: each expert's is read once, the base's K + 1 times. One-element tensors are never
 trimmed. The head that an expert of a tied base stores is read once more, with the embedding it must repeat.
+
+Experts may be deltas. A stored task vector counts like a model. The two factors of an adapter are read once
+for all passes over their tensor, and held as float32 while it is being worked on: rank * (rows + columns)
+numbers for each adapter. Where a method takes weights, the base is read once (P) for all deltas together.
+Tensors that a delta leaves out are not read of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import importlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fusec.runtime.hf_folder import SHARD_BYTES, ModelWriter, copy_companions
 from fusec.runtime.kernel import Artifact, Context, Method, RunError
 from fusec.runtime.kernels.merge.average import average, linear
+from fusec.runtime.kernels.merge.deltas import Delta, read_delta
 from fusec.runtime.kernels.merge.engine import stream
 from fusec.runtime.kernels.merge.match import SameHead, match_tensors
 from fusec.runtime.kernels.merge.operator import Operator
 from fusec.runtime.kernels.merge.task_arithmetic import task_arithmetic
 from fusec.runtime.kernels.merge.ties import ties
-from fusec.runtime.sources.safetensors_header import read_model_headers
+from fusec.runtime.sources.safetensors_header import ModelHeaders, read_model_headers
 
 # What specs write -> what safetensors and config.json call it.
 DTYPES = {
@@ -35,9 +42,17 @@ DTYPES = {
     "fp32": ("F32", "float32"), "float32": ("F32", "float32"),
 }  # fmt: skip
 
+OPERATORS: dict[str, Callable[..., Operator]] = {
+    "average": lambda weights: average(len(weights)),
+    "linear": linear,
+    "task_arithmetic": task_arithmetic,
+    "ties": ties,
+}
+"""Method name -> `operator(weights, **arguments)`, with one weight for each expert in canonical order."""
+
 
 def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> None:
-    """Merges `experts` (pairs of Artifact and weight or None) with `base` into the folder `ctx.out`.
+    """Merges `experts` (pairs of Artifact, model or delta, and weight or None) with `base` into `ctx.out`.
 
     Slots: `method`; `keep`, glob patterns of tensors left to the base; `dtype` of the merged tensors (None:
     the base's, tensor by tensor); `shard_size` in bytes or None. The result has the base's configuration and
@@ -48,7 +63,7 @@ def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> No
     operator = _operator(slots["method"], [weight for _, weight in experts])
     stored, named = DTYPES[slots["dtype"]] if slots["dtype"] else (None, None)
     try:
-        headers = [read_model_headers(artifact.path) for artifact, _ in experts]
+        headers = [_headers(artifact) for artifact, _ in experts]
         jobs = match_tensors(read_model_headers(base.path), headers, keep=slots["keep"], dtype=stored)
         planned = [job.target for job in jobs if not isinstance(job, SameHead)]
         copy_companions(base.path, ctx.out, dtype=named)
@@ -59,11 +74,15 @@ def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> No
         raise RunError(f"merging into {ctx.out} failed: {error.strerror}{where}") from error
 
 
+def _headers(expert: Artifact) -> ModelHeaders | Delta:
+    return read_delta(expert.path) if expert.kind == "delta" else read_model_headers(expert.path)
+
+
 def _canonical(
     experts: Sequence[tuple[Artifact, float | None]], method: Method
 ) -> list[tuple[Artifact, float]]:
     """Experts with their weights, in an order that does not depend on the one given."""
-    if method.name == "average" and any(weight is not None for _, weight in experts):
+    if method.name == "average" and not method.kernel and any(weight is not None for _, weight in experts):
         raise RunError(
             "average weighs all experts alike, but a weight is given", hint="method: linear takes weights"
         )
@@ -72,15 +91,7 @@ def _canonical(
 
 
 def _operator(method: Method, weights: list[float]) -> Operator:
-    match method.name:
-        case "average":
-            return average(len(weights))
-        case "linear":
-            return linear(weights, normalize=method["normalize"])
-        case "task_arithmetic":
-            return task_arithmetic(weights, scale=method["scale"], normalize=method["normalize"])
-        case "ties":
-            return ties(
-                weights, density=method["density"], scale=method["scale"], normalize=method["normalize"]
-            )
-    raise AssertionError(f"the checker let the merge method {method.name!r} through")
+    """The arithmetic of a method: one of fusec's own, or what the package that brings the method names."""
+    make: Callable[..., Operator]
+    make = importlib.import_module(method.kernel).operator if method.kernel else OPERATORS[method.name]
+    return make(weights, **method.args)

@@ -19,10 +19,13 @@ from numpy.typing import NDArray
 
 from fusec.runtime.hf_folder import ModelWriter
 from fusec.runtime.kernel import Context, RunError
+from fusec.runtime.kernels.merge.changes import LowRank, Source, Stored, Unchanged, paths_of
 from fusec.runtime.kernels.merge.codec import F32, STORED, decode, encode, first_nonfinite
-from fusec.runtime.kernels.merge.match import Copy, Identical, Job, Merge, SameHead, Source
-from fusec.runtime.kernels.merge.operator import Operator
+from fusec.runtime.kernels.merge.match import Copy, Identical, Job, Merge, SameHead
+from fusec.runtime.kernels.merge.operator import Operator, add_update
+from fusec.runtime.kernels.merge.products import Factors, Shelf
 from fusec.runtime.positioned import read_into
+from fusec.runtime.sources.adapter import Factor
 
 # Bytes of float32 buffers per worker: what a core's second-level cache holds.
 WORKING_SET = 1 << 20
@@ -42,12 +45,18 @@ class Unit:
     stop: int
 
 
-def stream(jobs: Sequence[Job], operator: Operator, writer: ModelWriter, ctx: Context) -> None:
-    """Does all jobs on `ctx.threads` workers. Of several errors, the first in job order is raised."""
+def stream(
+    jobs: Sequence[Job], operator: Operator, writer: ModelWriter, ctx: Context, what: str = "merged tensor"
+) -> None:
+    """Does all jobs on `ctx.threads` workers. Of several errors, the first in job order is raised.
+
+    `what` is how messages call a tensor of the result.
+    """
     units = [unit for job in jobs for unit in _units(job, operator.splits)]
     with ExitStack() as stack:
         fds = {path: _open(path, stack) for path in sorted(_paths(jobs))}
-        workers = [Worker(operator, fds, writer) for _ in range(ctx.threads)]
+        shelf = Shelf(unit.job.target.name for unit in units if isinstance(unit.job, Merge))
+        workers = [Worker(operator, fds, writer, shelf, what) for _ in range(ctx.threads)]
         free: SimpleQueue[Worker] = SimpleQueue()
         for worker in workers:
             free.put(worker)
@@ -90,8 +99,11 @@ def _follow(futures: list[Future[None]], workers: Sequence[Worker], ctx: Context
 class Worker:
     """The buffers and counters of one thread at a time."""
 
-    def __init__(self, operator: Operator, fds: dict[Path, int], writer: ModelWriter) -> None:
+    def __init__(
+        self, operator: Operator, fds: dict[Path, int], writer: ModelWriter, shelf: Shelf, what: str
+    ) -> None:
         self.operator, self.fds, self.writer = operator, fds, writer
+        self.shelf, self.what = shelf, what
         self.base_bytes = self.expert_bytes = self.written = 0
         self._raw = np.empty(0, np.uint8)
         self._floats: list[F32] = []
@@ -99,14 +111,18 @@ class Worker:
     def do(self, unit: Unit) -> None:
         match unit.job:
             case Merge() as job:
-                self._merge(job, unit.start, unit.stop)
+                try:
+                    self._merge(job, unit.start, unit.stop)
+                finally:
+                    self.shelf.done(job.target.name)
             case Identical() as job:
                 for expert in job.experts:
                     problem = f"{expert} differs from the base's, and {job.target.dtype} is not merged"
                     self._require_equal(job.base, expert, problem)
                     self.base_bytes += job.base.tensor.bytes
                     self.expert_bytes += expert.tensor.bytes
-                self._copy(job)
+                if job.written:
+                    self._copy(job)
             case Copy() as job:
                 self._copy(job)
             case SameHead(head, embedding):
@@ -126,7 +142,7 @@ class Worker:
             at = first_nonfinite(out, target.dtype)
             if at is not None:
                 raise RunError(
-                    f"merged tensor `{target.name}` overflows {target.dtype} at flat index {tile.start + at}",
+                    f"{self.what} `{target.name}` overflows {target.dtype} at flat index {tile.start + at}",
                     hint="use smaller weights or a wider dtype",
                 )
             self.writer.write(target.name, tile.start * dtype.itemsize, out)
@@ -162,6 +178,23 @@ class Worker:
             decode(stored, dtype, out)
         return stored.nbytes
 
+    def factors(self, job: Merge, expert: int, change: LowRank) -> Factors:
+        """The factors of a low-rank change, read by whichever worker needs them first."""
+
+        def load() -> Factors:
+            left, right = (self._factor(change.path, factor) for factor in (product.left, product.right))
+            return Factors(left, right, np.float32(product.scale))
+
+        product = change.product
+        return self.shelf.get(job.target.name, expert, load)
+
+    def _factor(self, path: Path, factor: Factor) -> F32:
+        source, values = Source(path, factor.tensor), np.empty(factor.tensor.elements, np.float32)
+        for at in range(0, values.size, WORKING_SET):
+            self.expert_bytes += self.read(source, at, values[at : at + WORKING_SET])
+        matrix = values.reshape(factor.tensor.shape)
+        return matrix if factor.across else np.ascontiguousarray(matrix.T)
+
     def raw(self, elements: int, dtype: np.dtype) -> NDArray:
         if self._raw.size < elements * dtype.itemsize:
             self._raw = np.empty(elements * dtype.itemsize, np.uint8)
@@ -175,12 +208,13 @@ class Worker:
         return self._floats[number][:elements]
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Tile:
     job: Merge
     worker: Worker
     start: int
     size: int
+    _base: F32 | None = None
 
     def base(self, buffer: int) -> F32:
         out = self.buffer(buffer)
@@ -188,12 +222,54 @@ class _Tile:
         return out
 
     def expert(self, i: int, buffer: int) -> F32:
-        out = self.buffer(buffer)
-        self.worker.expert_bytes += self.worker.read(self.job.experts[i], self.start, out)
-        return out
+        change, out = self.job.experts[i], self.buffer(buffer)
+        match change:
+            case Source():
+                return self._read(change, out)
+            case Unchanged():
+                np.copyto(out, self._own_base())
+                return out
+            case LowRank(over=Source() as over):
+                return add_update(self._read(over, self._spare(1)), self._change(i, change, out))
+            case Stored() | LowRank():
+                return add_update(self._own_base(), self._change(i, change, out))
+
+    def delta(self, i: int, base: F32, buffer: int) -> F32:
+        change, out = self.job.experts[i], self.buffer(buffer)
+        match change:
+            case Source():
+                return np.subtract(self._read(change, out), base, out=out)
+            case Unchanged():
+                out.fill(0)
+                return out
+            case LowRank(over=Source() as over):
+                new = self._read(over, self._spare(1))
+                np.subtract(new, base, out=new)
+                return np.add(new, self._change(i, change, out), out=out)
+            case Stored() | LowRank():
+                return self._change(i, change, out)
 
     def buffer(self, number: int) -> F32:
         return self.worker.floats(number, self.size)
+
+    def _spare(self, number: int) -> F32:
+        return self.buffer(self.worker.operator.buffers + number)
+
+    def _read(self, source: Source, out: F32) -> F32:
+        self.worker.expert_bytes += self.worker.read(source, self.start, out)
+        return out
+
+    def _own_base(self) -> F32:
+        """The base, read once for all experts that are weights on top of it."""
+        if self._base is None:
+            self._base = self.base(self.worker.operator.buffers)
+        return self._base
+
+    def _change(self, i: int, change: Stored | LowRank, out: F32) -> F32:
+        if isinstance(change, Stored):
+            return self._read(change.change, out)
+        self.worker.factors(self.job, i, change).fill(out, self.start, scratch=self._spare(2))
+        return out
 
 
 class _Tensor:
@@ -217,7 +293,9 @@ def _units(job: Job, splits: bool) -> list[Unit]:
 
 
 def _cost(job: Job) -> int:
-    return 0 if isinstance(job, SameHead) else job.target.bytes
+    if isinstance(job, SameHead) or (isinstance(job, Identical) and not job.written):
+        return 0
+    return job.target.bytes
 
 
 def _paths(jobs: Sequence[Job]) -> set[Path]:
@@ -229,7 +307,9 @@ def _paths(jobs: Sequence[Job]) -> set[Path]:
             case Copy(_, base):
                 paths.add(base.path)
             case Identical(_, base, experts) | Merge(_, base, experts):
-                paths |= {base.path, *(expert.path for expert in experts)}
+                paths.add(base.path)
+                for expert in experts:
+                    paths |= paths_of(expert)
     return paths
 
 

@@ -5,26 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
 
+from fusec.compiler.facts import EMBEDDINGS, TIED_HEADS
 from fusec.runtime.hf_folder import PlannedTensor, read_config
 from fusec.runtime.kernel import RunError
+from fusec.runtime.kernels.merge.changes import Change, Source, Stored, Unchanged
 from fusec.runtime.kernels.merge.codec import STORED
+from fusec.runtime.kernels.merge.deltas import Delta, require_fit, without
 from fusec.runtime.sources.safetensors_header import ModelHeaders, TensorInfo
 
 HEAD = "lm_head.weight"
-EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "word_embeddings.weight", "embed_in.weight")
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where one tensor of one model lies."""
-
-    path: Path
-    tensor: TensorInfo
-
-    def __str__(self) -> str:
-        return f"{self.path}: tensor `{self.tensor.name}`"
 
 
 @dataclass(frozen=True)
@@ -37,11 +27,12 @@ class Copy:
 
 @dataclass(frozen=True)
 class Identical:
-    """The base's bytes, after every expert turned out to hold the same."""
+    """The base's bytes, after every expert turned out to hold the same; without `written` only the check."""
 
     target: PlannedTensor
     base: Source
     experts: tuple[Source, ...]
+    written: bool = True
 
 
 @dataclass(frozen=True)
@@ -50,7 +41,7 @@ class Merge:
 
     target: PlannedTensor
     base: Source
-    experts: tuple[Source, ...]
+    experts: tuple[Change, ...]
 
 
 @dataclass(frozen=True)
@@ -65,7 +56,11 @@ Job = Copy | Identical | Merge | SameHead
 
 
 def match_tensors(
-    base: ModelHeaders, experts: Sequence[ModelHeaders], *, keep: Sequence[str] = (), dtype: str | None = None
+    base: ModelHeaders,
+    experts: Sequence[ModelHeaders | Delta],
+    *,
+    keep: Sequence[str] = (),
+    dtype: str | None = None,
 ) -> tuple[Job, ...]:
     """The work of a merge, checks first, then one job per tensor of the base by name.
 
@@ -76,12 +71,21 @@ def match_tensors(
         if not any(fnmatchcase(name, pattern) for name in base.tensors):
             raise RunError(f"keep: {pattern!r} matches no tensor of {base.folder}")
     kept = {name for name in base.tensors if any(fnmatchcase(name, p) for p in keep)}
-    checks = [check for expert in experts for check in _head_checks(base, expert, keep)]
-    return (*checks, *(_job(name, base, experts, name in kept, dtype) for name in base.tensors))
+    checks: list[SameHead] = []
+    others: list[ModelHeaders | Delta] = []
+    for expert in experts:
+        if isinstance(expert, Delta):
+            fitting, found = _fitting(base, without(expert, keep))
+            others.append(fitting)
+        else:
+            found = _head_checks(base, expert, keep)
+            others.append(expert)
+        checks += found
+    return (*checks, *(_job(name, base, others, name in kept, dtype) for name in base.tensors))
 
 
 def _job(
-    name: str, base: ModelHeaders, experts: Sequence[ModelHeaders], kept: bool, dtype: str | None
+    name: str, base: ModelHeaders, experts: Sequence[ModelHeaders | Delta], kept: bool, dtype: str | None
 ) -> Job:
     info = base.tensors[name]
     source = Source(base.path_of(name), info)
@@ -90,15 +94,37 @@ def _job(
         return Copy(as_stored, source)
     others = tuple(_counterpart(name, info, expert) for expert in experts)
     floating = info.dtype in STORED
-    for other in others:
+    sources = tuple(other for other in others if isinstance(other, Source))
+    for other in sources:
         if (other.tensor.dtype in STORED) != floating or (not floating and other.tensor.dtype != info.dtype):
             raise RunError(f"{other} is {other.tensor.dtype}, but {info.dtype} in {base.folder}")
     if not floating:
-        return Identical(as_stored, source, others)
+        return Identical(as_stored, source, sources)
     return Merge(PlannedTensor(name, dtype or info.dtype, info.shape), source, others)
 
 
-def _counterpart(name: str, info: TensorInfo, expert: ModelHeaders) -> Source:
+def _fitting(base: ModelHeaders, delta: Delta) -> tuple[Delta, list[SameHead]]:
+    """A delta as this base takes it, whether its own stores a tied head or not, and what to check first."""
+    tied, changes = _is_tied(base), dict(delta.changes)
+    checks: list[SameHead] = []
+    embeddings = [name for name in changes if name.endswith(EMBEDDINGS)]
+    head, embedding = changes.get(HEAD), changes[embeddings[0]] if len(embeddings) == 1 else None
+    if tied and isinstance(embedding, Stored):
+        if isinstance(head, Stored):
+            checks.append(SameHead(head.change, embedding.change))
+        if HEAD not in base.tensors:
+            changes.pop(HEAD, None)
+        elif head is None:
+            changes[HEAD] = embedding
+    shapes = {name: delta.shapes[name] for name in changes if name in delta.shapes}
+    fitting = Delta(delta.folder, changes, shapes, delta.adapter)
+    require_fit(fitting, base, tied)
+    return fitting, checks
+
+
+def _counterpart(name: str, info: TensorInfo, expert: ModelHeaders | Delta) -> Change:
+    if isinstance(expert, Delta):
+        return expert.changes.get(name, Unchanged())
     found = expert.tensors.get(name)
     if found is None and name == HEAD:
         # A tied expert uses its embedding as its head.
@@ -141,7 +167,8 @@ def _head_checks(base: ModelHeaders, expert: ModelHeaders, keep: Sequence[str]) 
 
 
 def _is_tied(model: ModelHeaders) -> bool:
-    return HEAD not in model.tensors or read_config(model.folder).get("tie_word_embeddings") is True
+    without_head = TIED_HEADS.isdisjoint(model.tensors)
+    return without_head or read_config(model.folder).get("tie_word_embeddings") is True
 
 
 def _embedding(model: ModelHeaders) -> TensorInfo | None:

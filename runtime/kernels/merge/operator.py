@@ -3,6 +3,9 @@
 An operator computes one float32 tile from the same range of the base and of every expert, with
 element-wise operations in a fixed order. That is all that makes results independent of tiles, threads and
 shards: no reduction along a tile, no library sum, no fused multiply-add.
+
+A package adds a method with a module that has `operator(weights, **arguments) -> Operator`: `weights` holds a
+number for each expert, in the order in which tiles give them, and `arguments` are those of the method.
 """
 
 from __future__ import annotations
@@ -24,7 +27,10 @@ class Tile(Protocol):
         """Reads the base into a buffer."""
 
     def expert(self, i: int, buffer: int) -> F32:
-        """Reads expert `i` (canonical order) into a buffer."""
+        """The weights of expert `i` (canonical order) in a buffer; of a delta, the base plus the delta."""
+
+    def delta(self, i: int, base: F32, buffer: int) -> F32:
+        """What expert `i` changed, in a buffer: its weights minus `base` (this tile's), or its delta."""
 
     def buffer(self, number: int) -> F32:
         """Memory of the tile's length, with whatever was there before."""

@@ -34,8 +34,7 @@ class TaskArithmetic:
         return add_update(base, update)
 
     def _term(self, tile: Tile, base: F32, i: int, buffer: int) -> F32:
-        delta = tile.expert(i, buffer)
-        np.subtract(delta, base, out=delta)
+        delta = tile.delta(i, base, buffer)
         return np.multiply(delta, self.weights[i], out=delta)
 
 

@@ -63,8 +63,7 @@ class Ties:
         base = tile.base(0)
         values = []
         for i, w in enumerate(self.weights):
-            v = tile.expert(i, _FIXED + i)
-            np.subtract(v, base, out=v)
+            v = tile.delta(i, base, _FIXED + i)
             if trims:
                 trims[i](v, scratch=tile.buffer(1))
             values.append(np.multiply(v, w, out=v))
@@ -154,8 +153,7 @@ def _cuts(tensor: Tensor, experts: range, keep: int) -> list[Cut]:
         for tile in tensor.tiles(buffers=4):
             base = tile.base(0)
             for i, expert in enumerate(experts):
-                delta = tile.expert(expert, 1)
-                yield i, np.subtract(delta, base, out=delta)
+                yield i, tile.delta(expert, base, 1)
 
     return find_cuts(deltas, len(experts), keep)
 

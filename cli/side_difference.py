@@ -1,0 +1,78 @@
+"""What differs between two specs, plans, runs or manifests, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from fusec.cli.plan_difference import differences
+from fusec.cli.sides import Side
+from fusec.runtime.manifest import Manifest, compare
+
+
+class Part(NamedTuple):
+    """Lines under a heading: `work` is asked for otherwise, `results` came out otherwise."""
+
+    heading: str
+    lines: tuple[str, ...]
+
+
+def side_differences(a: Side, b: Side) -> list[Part]:
+    """Empty when both ask for the same work and, where both ran, made the same.
+
+    Layout, names and the order of declarations are not looked at, nor times, places and versions.
+    """
+    found = [Part("work", tuple(_work(a, b)))]
+    if a.manifest is not None and b.manifest is not None:
+        found.append(Part("results", tuple(_results(a.manifest, b.manifest))))
+    return [part for part in found if part.lines]
+
+
+def _work(a: Side, b: Side) -> Iterator[str]:
+    if a.plan is not None and b.plan is not None:
+        yield from differences(a.plan, b.plan)
+        return
+    old, new = _ids(a), _ids(b)
+    known, current = {id for _, id in old.values()}, {id for _, id in new.values()}
+    for name, (verb, id) in new.items():
+        if id not in known:
+            yield f"~ {name}: {verb}, made another way" if name in old else f"+ {name}: {verb}"
+    for name, (verb, id) in old.items():
+        if id not in current and name not in new:
+            yield f"- {name}: {verb}"
+
+
+def _ids(side: Side) -> dict[str, tuple[str, str]]:
+    """Verb and identity of each node by name. A manifest says that much without its plan."""
+    if side.plan is not None:
+        return {task.name: (task.verb, task.id) for task in side.plan.tasks}
+    assert side.manifest is not None, "a side is a plan, a manifest or both"
+    return {node.name: (node.verb, node.id) for node in side.manifest.nodes}
+
+
+def _results(a: Manifest, b: Manifest) -> Iterator[str]:
+    """What was made of the same work with other bytes, and the checks that came out otherwise."""
+    ids = {node.name: node.id for node in a.nodes}
+    same_work = {node.name for node in b.nodes if ids.get(node.name) == node.id}
+    for found in compare(a, b):
+        if found.where == "node" and found.field == "root" and found.name in same_work:
+            yield f"~ {found.name}: the same work made other bytes, {_short(found.a)} -> {_short(found.b)}"
+    before = {check.name: check for check in a.checks}
+    for check in b.checks:
+        old = before.get(check.name, check)
+        if old.passed != check.passed:
+            yield f"~ check {check.name}: {_verdict(old.passed)} -> {_verdict(check.passed)}"
+        for name, value in check.values.items():
+            was = old.values.get(name)
+            if was is not None and was != value:
+                yield f"~ {name}: {was:.6g} -> {value:.6g}"
+    if a.gate != b.gate:
+        yield f"~ gate: {a.gate} -> {b.gate}"
+
+
+def _verdict(passed: bool) -> str:
+    return "passed" if passed else "failed"
+
+
+def _short(digest: str | None) -> str:
+    return "nothing" if digest is None else digest[:12]
