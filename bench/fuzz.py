@@ -27,7 +27,8 @@ from recovery import ALPHABET, ROOT, SPECS, facts
 
 from fusec.compiler.check import check
 from fusec.compiler.files import File
-from fusec.compiler.step import family_names, methods_of, verb_names
+from fusec.compiler.packages import Extension, PackagePin, PackageProblem
+from fusec.compiler.step import family_names, find_method, find_verb, methods_of, verb_names
 from fusec.lang.diagnostics import Diagnostic
 from fusec.lang.format import DoesNotParse, format_source
 from fusec.lang.lexer import words
@@ -40,7 +41,50 @@ LIMIT = 1.0  # seconds a case may take
 BATCH = 500
 NOTES = sorted((ROOT / "tests" / "compiler" / "notes").glob("*.md"))
 BLOCKS = [block for note in NOTES for block in re.findall(r"```fuse[^\n]*\n(.*?)```", note.read_text(), re.S)]
-TEXTS = [*(path.read_text(encoding="utf-8") for path in SPECS), *BLOCKS]
+LANGUAGE = """\
+edition 2026
+
+param seed = 1
+param names: List[Str] = ["math", "code"]
+
+use "part.fuse"(of: k, least: 5) as part[k in names]
+use "{names[0]}.fuse" as one
+use "part.fuse"(of: "math") as law
+extend "acme_fuse_steps" as acme
+
+model base from "fixture:llama-a"
+delta lora[n in names] from "fixture:lora-{n}"
+delta skill = task_vector { model: part["math"].best, base: base }
+data rows = mix { parts: [part["math"].rows: 60%, law.rows: 40%], rows: 10 }
+model merged = merge { base: base, experts: [law.best], method: acme.average }
+data more = rows |> acme.filter { keep: len(.prompt) > law.least } |> filter { keep: .response != "" }
+
+target cluster = ray(
+  address: "ray://head:10001",
+  nodes: [node(count: 2, gpus: h100(8), memory: 1.8 TB, price: 42 USD/h)],
+  store: "s3://acme",
+)
+target laptop = local(memory: 16 GB)
+budget { reads: 24 GB, cost: 5 USD }
+
+output merged to "./out/{seed}"
+output more to "./out/more"
+"""
+PART = """\
+edition 2026
+
+param seed = 2
+param of: Str
+param least = 1
+
+use "deep.fuse" as deep
+
+data rows from "fixture:pairs" |> filter { keep: len(.prompt) > least and .response != of }
+model best from "fixture:llama-a-{of}"
+let both = [deep.base, best]
+"""
+DEEP = 'edition 2026\n\nmodel base from "fixture:llama-a"\nlet k = ["a", "b"]\n'
+TEXTS = [*(path.read_text(encoding="utf-8") for path in SPECS), *BLOCKS, LANGUAGE, LANGUAGE, PART]
 METHODS = [name for family in family_names() for name in methods_of(family)]
 NAMES = ("a", "b", "m", "d", "base", "seed", "k", "train", "average", "x")
 OPERATORS = ("+", "-", "*", "/", "==", "<", "and", "or", "in", "not in", "..")
@@ -121,9 +165,12 @@ def grown(rng: random.Random) -> str:
              "output {n} to {s}", "target {n} = {e}", 'model {n} from "fixture:llama-a"',
              "param {n}: Size = {e}",
              'data {n} from "fixture:pairs" {{ split: {e} }} |> {v} {{ {n}: {e} }}', "tokenizer {n} = {e}",
-             "use {s}({n}: {e}) as {n}[k in {e}]", "extend {s} as {n}", "use {s}({n}: {e}) as {n}",
-             "delta {n} = {e}", "budget {{ reads: {e} }}",
-             "target {n} = ray(nodes: [node(gpus: h100(8), price: {e})])")  # fmt: skip
+             "use {f}({n}: {e}) as {n}[k in {e}]", "use {f} as {n}", "use {s}({n}: {e}) as {n}",
+             "extend {s} as {n}", 'extend "acme_fuse_steps" as {n}', "budget {{ reads: {e} }}",
+             "delta {n} = {e}", 'delta {n} from "fixture:lora-math"',
+             "delta {n}[k in {e}] = task_vector {{ model: {e}, base: {e} }}",
+             "target {n} = ray(nodes: [node(count: {e}, gpus: h100({e}), memory: {e}, price: {e})])",
+            )  # fmt: skip
     lines = ["edition 2026", "param seed = 1"]
     for _ in range(rng.randrange(1, 8)):
         head = rng.choice(heads)
@@ -186,7 +233,7 @@ def _slots(rng: random.Random, depth: int) -> str:
 def several(rng: random.Random) -> dict[str, str]:
     """Specs that use each other, each whole, changed a little, or grown; who uses whom may be a bomb."""
     if rng.random() < 0.6:
-        texts = {MAIN: LANGUAGE, "part.fuse": PART, "deep.fuse": DEEP, "law.fuse": DEEP}
+        texts = {MAIN: LANGUAGE, "part.fuse": PART, "deep.fuse": DEEP, "math.fuse": DEEP}
         for name in texts:
             if rng.random() < 0.5:
                 texts[name] = _changed(rng, texts[name])
@@ -258,20 +305,23 @@ def packages(name: str) -> Extension | PackageProblem:
     return Extension(PackagePin(name, "1.0", "0" * 64), verbs, methods, frozenset())
 
 
-def front_end(texts: Mapping[str, str]) -> tuple[Diagnostic, ...]:
-    """All that an editor or `fusec check` and `fusec fmt` would do with a spec; gives its messages."""
+def check_all(texts: Mapping[str, str]) -> tuple[Diagnostic, ...]:
+    """What is said of the spec among a few files, checked with facts for any source."""
     files = Texts(texts)
     main = files.read(MAIN)
     assert isinstance(main, File)
-    problems = check(main.parsed, facts, {}, packages, files).problems
-    for problem in problems:
+    return check(main.parsed, facts, {}, packages, files).problems
+
+
+def front_end(texts: Mapping[str, str]) -> None:
+    """All that an editor or `fusec check` and `fusec fmt` would do with a spec."""
+    for problem in check_all(texts):
         render(problem)
     try:
         laid = format_source(texts[MAIN])
     except DoesNotParse:
-        return problems
+        return
     assert format_source(laid) == laid, "the layout is not stable"
-    return problems
 
 
 def run(job: tuple[int, int, int]) -> tuple[Counter[str], list[Failure], float]:

@@ -47,6 +47,10 @@ MAX_WORK = 250_000
 """How many values a spec may compute: comprehensions in comprehensions grow beyond any use."""
 
 
+STEP_WORK = 16
+"""How many plain values a step is worth: typing it takes about that much longer."""
+
+
 class GivenUp(Exception):
     """A spec asks for more than anyone waits for; `problem` says what."""
 
@@ -234,9 +238,9 @@ class Checker:
 
         self._problems = dict.fromkeys(map(told, self._problems))
 
-    def work(self, at: Span) -> None:
-        """Count one more value computed, for the expression `at`."""
-        self._work += 1
+    def work(self, at: Span, values: int = 1) -> None:
+        """Count more values computed, for the expression `at`."""
+        self._work += values
         if self._work > MAX_WORK:
             got, allowed = f"made of more than {MAX_WORK:_} values", f"{MAX_WORK:_} values in one spec"
             raise GivenUp(OutOfRange(at=at, what="a spec", got=got, allowed=allowed))
@@ -378,6 +382,7 @@ class Checker:
         """File a typed step under a free address and give it as a value."""
         if isinstance(type_, Unknown):
             return UNKNOWN
+        self.work(at, STEP_WORK)
         label = name.split("/", 1)[0]
         self.steps[name] = TypedStep(name, step, type_, at, label, written or {})
         return Input(Ref(name), type_)

@@ -78,8 +78,8 @@ class Instance(Checker):
         if self.instances.first(problem):
             self.root.report(problem)
 
-    def work(self, at: Span) -> None:
-        self.root.work(at)
+    def work(self, at: Span, values: int = 1) -> None:
+        self.root.work(at, values)
 
     def add(
         self, name: str, step: Step, type_: Type, at: Span, written: Mapping[str, Span] | None = None

@@ -79,6 +79,8 @@ def _is_plain(value: tree.Expr, known: Set[str]) -> bool:
 def waits_for_use(value: tree.Expr, named: Mapping[str, Named]) -> bool:
     """Whether the value of a `let` depends on what is wanted of it: `cosine`, `.score > 0`, `[a: 0.3]`."""
     match value:
+        case tree.Number() | tree.Quantity() | tree.Bool():
+            return False
         case tree.Name():
             return value.id not in named
         case tree.IfElse():
