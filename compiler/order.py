@@ -81,6 +81,8 @@ def waits_for_use(value: tree.Expr, named: Mapping[str, Named]) -> bool:
     match value:
         case tree.Number() | tree.Quantity() | tree.Bool():
             return False
+        case tree.Text() if value.literal is not None:
+            return False
         case tree.Name():
             return value.id not in named
         case tree.IfElse():

@@ -68,7 +68,7 @@ class Session:
 
     @property
     def lock_path(self) -> Path:
-        return self.spec.with_name(self.spec.name + ".lock")
+        return self.spec.parent / f"{self.spec.name}.lock"
 
     @property
     def store_path(self) -> Path:

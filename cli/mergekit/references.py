@@ -130,6 +130,6 @@ def _no_adapters(at: Span, found: Findings) -> None:
     found.lacks(
         "an adapter on a model has no counterpart yet",
         at,
-        "experts of a merge are whole models",
-        "merge the adapter into its model first and name that folder",
+        "the translation writes whole models only",
+        'declare it in the spec as `delta name from "./adapter"` and merge it beside the models',
     )

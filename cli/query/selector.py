@@ -29,6 +29,10 @@ OPERATORS = ("and", "or", "not")
 _TOKEN = re.compile(r"""\s*(?:(?P<sign>[()])|(?P<text>"[^"]*"|'[^']*')|(?P<word>[^\s()"']+))""")
 
 
+MAX_OPENING = 50
+"""How many parentheses and `not` a selector may have, and so how deep they stand in each other."""
+
+
 class BadSelector(Exception):
     """A selector that means nothing; `at` is the part of it that is wrong."""
 
@@ -86,6 +90,9 @@ class _Parser:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.tokens = self._tokens()
+        opening = [token.at for token in self.tokens if token.text in ("(", "not") and token.kind != "word"]
+        if len(opening) > MAX_OPENING:
+            raise BadSelector(opening[MAX_OPENING], f"more than {MAX_OPENING} parentheses and `not`")
         self.next = 0
 
     def parse(self) -> Selector:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fusec.cli.main import dispatch
 from fusec.cli.query.selector import BadSelector, parse_selector
 from fusec.cli.reference.selectors import EXAMPLES
 
@@ -165,3 +166,19 @@ def test_a_used_file_is_all_that_it_makes(names: Query, spec: Path) -> None:
     spec.write_text(SPEC + used)
     assert names("q") == names("q.rows") == names("q*") == {"q[long].rows", "q[short].rows"}
     assert names("q[long]") == names("inputs(seen[long]) not let") == {"q[long].rows"}
+
+
+def test_a_selector_too_deep_to_follow_is_one_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = tmp_path / "spec.fuse"
+    spec.write_text("edition 2026\n")
+    for deep in ("(" * 5000 + "base" + ")" * 5000, "not " * 5000 + "base"):
+        assert dispatch(["query", str(spec), deep]) == 1
+        assert "more than 50" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["check", "."], ["plan", ""], ["query", ".", "x"], ["why", ".", "m"]])
+def test_a_folder_is_no_spec(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert dispatch(command) == 1
+    assert "cannot be read" in capsys.readouterr().err
