@@ -106,6 +106,8 @@ def as_written(c: Checker, value: Any, expr: tree.Expr, want: Wanted, name: str)
     if isinstance(want, Container):
         return _members(c, value, expr, want, name)
     fitted = fit(c, value, want, expr, name)
+    if isinstance(want, Amount) and want.kind and type(value) is int and not isinstance(fitted, Broken):
+        return Measure(value, want.dimension, want.kind)  # a bare count: a fifth of it is a count too
     return value if isinstance(value, Measure) and not isinstance(fitted, Broken) else fitted
 
 

@@ -70,3 +70,11 @@ def test_a_long_chain_may_stand_in_reverse_in_a_used_file() -> None:
     spec = 'edition 2026\nuse "long.fuse" as long\noutput long.t0 to "./o"\n'
     _, problems = check_text(spec, files={"long.fuse": long})
     assert not [problem.title() for problem in problems if problem.level == "error"]
+
+
+def test_a_bare_count_from_outside_divides_like_one_with_its_unit() -> None:
+    spec = (
+        "edition 2026\nparam rows = 300 rows\nparam seed = 1\n"
+        'data raw from "fixture:pairs"\ndata few = raw |> sample { rows: rows / 5 }\noutput few to "./few"\n'
+    )
+    assert planned(spec, rows="20")[1].id == planned(spec, rows="20 rows")[1].id
