@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,12 +16,15 @@ from fusec.lang.source import Source
 from fusec.runtime.durable import write_file
 from fusec.runtime.session import Session, read_text
 
+NO_NEWLINE = "\\ No newline at end of file"  # as `patch` reads it
+
 
 class MendedSpec(NamedTuple):
-    """The text of a spec before and after, and the fixes between."""
+    """A spec with its fixes: `text` as fusec reads it, `before` and `after` with the ends of its lines."""
 
-    before: str
     text: str
+    before: str
+    after: str
     done: tuple[Done, ...]
 
 
@@ -34,26 +38,22 @@ def mend_spec(session: Session, *, write: bool) -> MendedSpec:
         found = session.check_text(text, session.settings)
         return found.source, found.problems
 
-    before = read_text(session.spec)
-    text, done = mend(before, look)
+    text, done = mend(read_text(session.spec), look)
+    before = session.spec.read_bytes().decode()
+    whole = 0 < before.count("\r\n") == before.count("\n")
+    after = text.replace("\n", "\r\n") if whole else text
     if write and done:
-        _replace(session.spec, text)
-    return MendedSpec(before, text, done)
-
-
-def _replace(spec: Path, text: str) -> None:
-    old = spec.read_bytes()
-    if 0 < old.count(b"\r\n") == old.count(b"\n"):
-        text = text.replace("\n", "\r\n")
-    write_file(spec.resolve(), text.encode())
+        write_file(session.spec.resolve(), after.encode())
+    return MendedSpec(text, before, after, done)
 
 
 def show_mended(spec: Path, mended: MendedSpec, *, as_diff: bool) -> None:
     """One line a fix, or a unified diff."""
     if as_diff:
-        before, after = (text.splitlines(keepends=True) for text in (mended.before, mended.text))
+        before, after = (re.findall(r"[^\n]*\n|[^\n]+", text) for text in (mended.before, mended.after))
         lines = difflib.unified_diff(before, after, str(spec), f"{spec} fixed")
-        click.echo("".join(lines), nl=False)
+        patch = "".join(line if line.endswith("\n") else f"{line}\n{NO_NEWLINE}\n" for line in lines)
+        click.echo(patch.encode(), nl=False)  # bytes keep every line end
         return
     for code, (line, column), say in mended.done:
         click.echo(f"{spec}:{line}:{column}: {code} fixed: {say}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +12,11 @@ from fusec.compiler.typed import Typed
 from fusec.compiler.values import Used
 from fusec.lang import tree
 from fusec.lang.types import MapType
+
+
+def without_keys(address: str) -> str:
+    """What all members of a family are called: `curated.train` for `curated[math].train`."""
+    return re.sub(r"\[[^\]]*\]", "", address)
 
 
 def results_at(typed: Typed, address: str) -> tuple[Ref, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from fusec.compiler.addresses import without_keys
 from fusec.compiler.cost import Cost, Range
 from fusec.compiler.typed import Limit, Typed, TypedStep
 from fusec.lang.codes.fuse301_over_budget import OverBudget
@@ -107,7 +108,7 @@ def _spenders(typed: Typed, plan: Plan, limit: str) -> list[tuple[str, Range, Se
         groups.setdefault((step.at.source, step.at.start, step.at.end), []).append(task)
     found: list[tuple[str, Range, Sequence[TypedStep]]] = []
     for tasks in groups.values():
-        name = tasks[0].name if len(tasks) == 1 else tasks[0].name.split("[", 1)[0]
+        name = tasks[0].name if len(tasks) == 1 else without_keys(tasks[0].name)
         amount = sum((amount_of(task, limit) for task in tasks), Range())
         found.append((name, amount, [typed.steps[task.name] for task in tasks]))
     return found

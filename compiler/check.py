@@ -12,18 +12,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fusec.compiler import blocks, declared, evaluate, gates
+from fusec.compiler.afterthoughts import afterthoughts
 from fusec.compiler.facts import SourceFacts, SourceRequest, TokenizerFacts, compare_tokenizers
 from fusec.compiler.files import File, Files, NoFiles
 from fusec.compiler.ir import Ref
 from fusec.compiler.module import Argument, Module, bind
 from fusec.compiler.packages import Extension, PackagesOf, no_packages
-from fusec.compiler.paths import is_local, only_by_case
 from fusec.compiler.rowexpr import RowProblem, column_type
 from fusec.compiler.rows import Columns
 from fusec.compiler.scope import Scope
 from fusec.compiler.slots import Input
 from fusec.compiler.step import Method, Step, find_method
-from fusec.compiler.typed import FactsOf, Limit, Typed, TypedPackage, TypedStep, TypedTarget
+from fusec.compiler.typed import FactsOf, Typed, TypedPackage, TypedStep, TypedTarget
 from fusec.compiler.values import UNKNOWN, Broken, written
 from fusec.lang import tree
 from fusec.lang.codes.fuse002_unexpected import Unexpected
@@ -31,7 +31,6 @@ from fusec.lang.codes.fuse006_unknown_unit import UnknownUnit
 from fusec.lang.codes.fuse101_unknown_name import UnknownName
 from fusec.lang.codes.fuse105_cycle import Cycle
 from fusec.lang.codes.fuse107_unknown_verb import UnknownVerb
-from fusec.lang.codes.fuse108_never_used import NeverUsed
 from fusec.lang.codes.fuse207_kind_differs import KindDiffers
 from fusec.lang.codes.fuse212_out_of_range import OutOfRange
 from fusec.lang.diagnostics import Diagnostic, Fix, closest
@@ -166,20 +165,8 @@ class Checker:
             if isinstance(self.module.named[name], tree.Param) and not isinstance(value, Broken)
         }
         self.packages |= self.extensions()
-        if self.licences:
-            from fusec.compiler.licensing import clashes
-
-            for warning in clashes(self.steps, goals, self.licences):
-                self.report(warning)
-        for problem in only_by_case(
-            (request.uri, self.steps[name].at)
-            for name, request in self.sources.items()
-            if is_local(request.uri) and name in self.steps
-        ):
+        for problem in afterthoughts(self, goals, limits, targets):
             self.report(problem)
-        self._say_unused()
-        self._say_without_use(limits, targets)
-        problems = tuple(self._problems)
         return Typed(
             steps=self.steps,
             goals=goals,
@@ -188,7 +175,7 @@ class Checker:
             params=params,
             sources=self.sources,
             facts=self.facts,
-            problems=problems,
+            problems=self.problems,
             packages=self.packages,
             files={path: file.parsed.file.source for path, file in self.used_files.items()},
             licences=self.licences,
@@ -218,6 +205,17 @@ class Checker:
         return Typed({}, (), (), {}, {}, {}, {}, tuple(self._problems))
 
     # --- speaking -------------------------------------------------------------
+
+    @property
+    def problems(self) -> tuple[Diagnostic, ...]:
+        return tuple(self._problems)
+
+    @property
+    def failed(self) -> bool:
+        return any(problem.level == "error" for problem in self._problems)
+
+    def is_used(self, name: str) -> bool:
+        return name in self._used
 
     def report(self, problem: Diagnostic) -> None:
         """Say it once, however often it is found."""
@@ -254,32 +252,6 @@ class Checker:
     def declared(self, name: str) -> Span | None:
         decl = self.module.named.get(name)
         return decl.name.span if decl is not None and decl.name is not None else None
-
-    def _say_unused(self) -> None:
-        """What nothing uses, once all else is well: broken places may have used it."""
-        if any(problem.level == "error" for problem in self._problems):
-            return
-        for name, decl in self.module.named.items():
-            if name in self._used or isinstance(decl, (tree.Target, tree.Broken)):
-                continue
-            if isinstance(decl, tree.Param) and name == "seed":
-                continue
-            kind = decl.kind if isinstance(decl, tree.Bind) else type(decl).__name__.lower()
-            self.report(NeverUsed(name=name, at=decl.name.span, kind=kind))
-
-    def _say_without_use(self, limits: tuple[Limit, ...], targets: Mapping[str, TypedTarget]) -> None:
-        """Targets that contradict themselves, and limits of what no step uses once all else is well."""
-        if targets:
-            from fusec.compiler.placement import currencies_differ, unreachable_store
-
-            for target in targets.values():
-                for problem in (*currencies_differ(target), *unreachable_store(target)):
-                    self.report(problem)
-        if limits and not any(problem.level == "error" for problem in self._problems):
-            from fusec.compiler.budget import without_effect
-
-            for problem in without_effect(limits, self.steps.values()):
-                self.report(problem)
 
     # --- names ------------------------------------------------------------------
 

@@ -64,7 +64,7 @@ class Instance(Checker):
         One that means something only where it is wanted is left to those who use the file.
         """
         here = self.module.source.name
-        words = (p for p in self.root._problems if isinstance(p, (UnknownName, UnknownVerb)))
+        words = (p for p in self.root.problems if isinstance(p, (UnknownName, UnknownVerb)))
         if any(problem.marks()[0].span.source.name == here for problem in words):
             return
         for name, decl in self.module.named.items():
@@ -77,6 +77,9 @@ class Instance(Checker):
         """Say it once for the file, not once for each of its uses."""
         if self.instances.first(problem):
             self.root.report(problem)
+
+    def unit_wanted(self, at: Span, slot: str, dimension: str) -> None:
+        self.root.unit_wanted(at, slot, dimension)
 
     def work(self, at: Span, values: int = 1) -> None:
         self.root.work(at, values)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from fusec.compiler.addresses import without_keys
 from fusec.compiler.typed import Typed
 from fusec.lang import tree
 from fusec.lang.parse import parse_expr
@@ -77,7 +78,7 @@ class Remedies:
                 seen.add(at.start)
                 expr, problems = parse_expr(Source(at.source.name, " " * at.start + at.text))
                 if not problems and expr is not None:
-                    yield from _numbers(expr, slot, name.split("[", 1)[0])
+                    yield from _numbers(expr, slot, without_keys(name))
 
     def _params(self) -> Iterator[Knob]:
         for name, value in self._typed.params.items():

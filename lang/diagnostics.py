@@ -94,6 +94,9 @@ def all_codes() -> dict[str, type[Diagnostic]]:
 _MANY_WORDS = 200
 
 
+_NEAR = 0.7  # at 0.6, which is usual, `range` is meant to be `average`
+
+
 def closest(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` was most likely meant to be, or None when nothing is near."""
     if len(word) > 100:
@@ -102,5 +105,5 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     if len(words) > _MANY_WORDS:  # comparing is slow, so among many only those that begin alike
         at = bisect_left(words, word)
         words = words[max(0, at - _MANY_WORDS // 2) : at + _MANY_WORDS // 2]
-    found = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(word, words, n=1, cutoff=_NEAR)
     return found[0] if found else None

@@ -18,7 +18,9 @@ from fusec.cli.options import set_option, spec_argument, target_option
 @click.option("--format", "form", type=click.Choice(("human", "json")), default="human", help="How to print.")
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @click.option("--fix", is_flag=True, help="Apply every fix marked [safe] to SPEC, then check it.")
-@click.option("--diff", is_flag=True, help="With --fix: show the changes, write nothing; exit 2 if any.")
+@click.option(
+    "--diff", is_flag=True, help="With --fix: print a patch, write nothing; exit 2 if it cures all."
+)
 def command(
     spec: Path,
     settings: dict[str, str],

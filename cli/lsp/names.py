@@ -113,7 +113,7 @@ def _may_be_called(workspace: Workspace, symbol: Symbol, new: str) -> None:
 
 
 def _can_be_read(workspace: Workspace, identity: str) -> None:
-    document = workspace.library.document(identity)
+    document = workspace.documents.document(identity)
     broken = next((d for d in document.declarations if isinstance(d, tree.Broken)), None)
     if broken is not None:
         where = f"line {broken.span.position.line} of {Path(identity).name}"
@@ -130,9 +130,9 @@ def _means_the_same(workspace: Workspace, changed: Mapping[str, list[Span]], new
     before = {identity: _mistakes(spec.typed.problems) for identity, spec in specs.items()}
     texts = {}
     for identity, spans in changed.items():
-        text = workspace.library.document(identity).text
+        text = workspace.documents.document(identity).text
         texts[identity] = apply(text, [Edit(_in_file(span), new) for span in spans])
-    with trying(workspace.library, texts):
+    with trying(workspace.documents, texts):
         after = {identity: spec.try_check().problems for identity, spec in specs.items()}
     for identity, problems in after.items():
         more = _mistakes(problems) - before[identity]

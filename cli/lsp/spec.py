@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fusec.cli.lsp.document import Document
-from fusec.cli.lsp.library import Library, LibraryFiles
+from fusec.cli.lsp.documents import DocumentFiles, Documents
 from fusec.cli.lsp.tokens import Colouring
 from fusec.cli.lsp.warm import Memory
 from fusec.compiler.check import check
@@ -33,10 +33,10 @@ log = logging.getLogger("fusec.lsp")
 class Spec:
     """A spec that is checked by itself. Facts are those of its lock and headers when it was last saved."""
 
-    def __init__(self, identity: str, library: Library) -> None:
+    def __init__(self, identity: str, documents: Documents) -> None:
         self.identity = identity
         self._path = Path(identity if os.path.isabs(identity) else "untitled.fuse")
-        self._library = library
+        self._documents = documents
         self.colouring = Colouring()
         self.forget()
 
@@ -49,11 +49,11 @@ class Spec:
         except RunError as error:
             log.warning("%s; %s", error.what, error.hint)
             self._session = None
-        self.files = LibraryFiles(self._path, self._library)
+        self.files = DocumentFiles(self._path, self._documents)
 
     @property
     def document(self) -> Document:
-        return self._library.document(self.identity)
+        return self._documents.document(self.identity)
 
     @property
     def typed(self) -> Typed:
@@ -76,7 +76,7 @@ class Spec:
 
     def try_text(self, text: str) -> Typed:
         """What another text would come to; the document stays as it is."""
-        with trying(self._library, {self.identity: text}):
+        with trying(self._documents, {self.identity: text}):
             return self.try_check()
 
     def try_check(self) -> Typed:
@@ -90,7 +90,7 @@ class Spec:
 
     def used_file(self, path: str) -> Document:
         """The file that a path in the text names. Raises OSError, ValueError or `Unusable`."""
-        return self._library.document(self.files.identity(path))
+        return self._documents.document(self.files.identity(path))
 
     def beside(self, folder: str) -> list[Path]:
         """Other specs, and the folders, in a folder that the text may name in a `use`."""
@@ -131,14 +131,14 @@ class Spec:
 
 
 @contextmanager
-def trying(library: Library, texts: Mapping[str, str]) -> Iterator[None]:
+def trying(documents: Documents, texts: Mapping[str, str]) -> Iterator[None]:
     """Other texts in some files for a while; the documents are as they were afterwards."""
-    documents = {identity: library.document(identity) for identity in texts}
-    before = {identity: document.text for identity, document in documents.items()}
+    edited = {identity: documents.document(identity) for identity in texts}
+    before = {identity: document.text for identity, document in edited.items()}
     try:
-        for identity, document in documents.items():
+        for identity, document in edited.items():
             document.edit(texts[identity])
         yield
     finally:
-        for identity, document in documents.items():
+        for identity, document in edited.items():
             document.edit(before[identity])

@@ -9,7 +9,7 @@ from pathlib import Path
 from pygls import uris
 
 from fusec.cli.lsp.document import Document
-from fusec.cli.lsp.library import Library
+from fusec.cli.lsp.documents import Documents
 from fusec.cli.lsp.spec import Spec
 from fusec.lang import tree
 from fusec.lang.codes.fuse108_never_used import NeverUsed
@@ -25,7 +25,7 @@ _SKIPPED = frozenset({"node_modules", "__pycache__", "build", "dist"})
 class Workspace:
     def __init__(self) -> None:
         self.folders: list[Path] = []
-        self.library = Library()
+        self.documents = Documents()
         self.open: dict[str, Spec] = {}
         self._uris: dict[str, str] = {}
         self._closed: dict[str, Spec] = {}
@@ -38,8 +38,8 @@ class Workspace:
         spec = self.open.get(uri)
         if spec is None:
             identity = identity_of(uri)
-            self.library.open[identity], self._uris[identity] = Document(identity, text), uri
-            spec = self.open[uri] = Spec(identity, self.library)
+            self.documents.open[identity], self._uris[identity] = Document(identity, text), uri
+            spec = self.open[uri] = Spec(identity, self.documents)
         else:
             spec.document.edit(text)
         self.changed(spec.identity)
@@ -47,7 +47,7 @@ class Workspace:
 
     def close(self, uri: str) -> Spec:
         spec = self.open.pop(uri)
-        del self.library.open[spec.identity], self._uris[spec.identity]
+        del self.documents.open[spec.identity], self._uris[spec.identity]
         self.changed(spec.identity)
         return spec
 
@@ -61,7 +61,7 @@ class Workspace:
     def document(self, identity: str) -> Document | None:
         """The text of a file, None where it cannot be read."""
         try:
-            return self.library.document(identity)
+            return self.documents.document(identity)
         except (OSError, ValueError):
             return None
 
@@ -97,7 +97,7 @@ class Workspace:
             document = self.document(identity)
             if document is not None and any(isinstance(d, tree.Use) for d in document.declarations):
                 if identity not in self._closed:
-                    self._closed[identity] = Spec(identity, self.library)
+                    self._closed[identity] = Spec(identity, self.documents)
                 self._closed[identity].stale()
                 yield self._closed[identity]
 

@@ -52,7 +52,7 @@ from fusec.runtime.memory import PeakMemory
 from fusec.runtime.publish import publish_output
 from fusec.runtime.record import manifest_of, node_record
 from fusec.runtime.runs import MANIFEST
-from fusec.runtime.sources import open_data, open_model, open_tokenizer
+from fusec.runtime.sources import open_data, open_model, open_tokenizer, require_unchanged
 from fusec.runtime.store import Store
 from fusec.runtime.trouble import may_pass, refusals_are_clear
 from fusec.runtime.values import kernel_values
@@ -212,6 +212,10 @@ class _Run:
         present = {id for id in self.ids.values() if self.store.has(id)}
         needed = missing(self.graph, self.ids, present)
         require_packages(pin for name in needed for pin in self.graph.nodes[name].packages)
+        for name, source in self.sources.items():
+            if name not in needed:
+                digest = self.store.catalog.file_digest
+                require_unchanged(source.request, source.facts, base=self.base, digest=digest)
         for name, node in self.graph.nodes.items():
             if node.verb in ("source.model", "source.delta", "source.tokenizer"):
                 if name in needed:

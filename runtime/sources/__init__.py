@@ -15,7 +15,7 @@ that was checked against the pin. Names of files are relative to the source, so 
 from __future__ import annotations
 
 from fusec.runtime.sources.inspect import inspect
-from fusec.runtime.sources.opening import open_data, open_model, open_tokenizer
+from fusec.runtime.sources.opening import open_data, open_model, open_tokenizer, require_unchanged
 from fusec.runtime.sources.pinning import pin
 from fusec.runtime.sources.reads import READS, Digest, Reads, file_sha256
 
@@ -29,4 +29,5 @@ __all__ = [
     "open_model",
     "open_tokenizer",
     "pin",
+    "require_unchanged",
 ]

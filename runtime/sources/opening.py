@@ -68,6 +68,21 @@ def open_data(
     ctx.meter.bytes_written += written.bytes
 
 
+def require_unchanged(request: SourceRequest, facts: SourceFacts, *, base: Path, digest: Digest) -> None:
+    """Raises `RunError` when a source lies at its place and is not what was pinned.
+
+    A result that is reused reads no source, and without this look an edited file would change nothing and
+    say nothing. A source that is gone is the business of those who need it.
+    """
+    if request.is_endpoint:
+        return
+    try:
+        locate(request, base)
+    except (Unusable, OSError):
+        return
+    _checked(request, facts, base, digest)
+
+
 def _checked(
     request: SourceRequest, facts: SourceFacts, base: Path, digest: Digest | None
 ) -> tuple[Located, tuple[SourceFile, ...]]:

@@ -1,8 +1,12 @@
 """`fusec check --fix`: what is certain is mended in the file, the rest is told."""
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 Fusec = Any  # the fixture of conftest: `fusec(*args)` gives `code`, `out`, `err`
 
@@ -68,3 +72,18 @@ def test_a_good_file_and_a_link_keep_what_they_are(fusec: Fusec, curate: Path) -
     assert fusec("check", link, "--fix").code == 0
     assert curate.stat().st_mode & 0o777 == 0o600
     assert link.is_symlink() and "keep:" in curate.read_text()
+
+
+@pytest.mark.skipif(shutil.which("patch") is None, reason="the program `patch` is not installed")
+@pytest.mark.parametrize("ends", ["\n", "\r\n", ""])
+def test_the_diff_is_a_patch(fusec: Fusec, curate: Path, ends: str) -> None:
+    """`ends` is what ends each line; with none the last line has no end."""
+    text = curate.read_text().replace("keep:", "kep:")
+    wrong = (text.rstrip("\n") if not ends else text.replace("\n", ends)).encode()
+    curate.write_bytes(wrong)
+    patch = fusec("check", curate, "--fix", "--diff").out.encode()
+    patched = curate.with_name("patched.fuse")
+    patched.write_bytes(wrong)
+    subprocess.run(["patch", "--binary", str(patched)], input=patch, check=True, capture_output=True)
+    assert fusec("check", curate, "--fix").code == 0
+    assert patched.read_bytes() == curate.read_bytes()

@@ -9,7 +9,7 @@ from fusec.lang.parse import Parsed
 from fusec.runtime.spec_files import SpecFiles, spec_text
 
 
-class Library:
+class Documents:
     """Documents by identity: the real path of a file, or the address of a text that has none.
 
     A document is named by its identity, so that every span tells which file it stands in.
@@ -36,14 +36,14 @@ class Library:
         return document
 
 
-class LibraryFiles(SpecFiles):
+class DocumentFiles(SpecFiles):
     """What `use` reads for one spec; `seen` is every file it asked for, also those that are not there."""
 
-    def __init__(self, spec: Path, library: Library) -> None:
+    def __init__(self, spec: Path, documents: Documents) -> None:
         super().__init__(spec)
         self.seen: set[str] = set()
-        self._library = library
+        self._documents = documents
 
     def parsed(self, identity: str, shown: str) -> Parsed:
         self.seen.add(identity)
-        return self._library.document(identity).parsed
+        return self._documents.document(identity).parsed
