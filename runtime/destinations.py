@@ -9,7 +9,8 @@ from pathlib import Path
 from fusec.compiler.ir import Graph, Output
 from fusec.lang.types import kind_of
 from fusec.runtime.kernel import RunError
-from fusec.runtime.publish import require_form
+from fusec.runtime.publish import require_replaceable
+from fusec.runtime.store import Store
 
 
 def destination(to: str, base: Path) -> Path:
@@ -20,13 +21,13 @@ def destination(to: str, base: Path) -> Path:
         raise RunError(f"an output cannot go to {to}: {error}") from error
 
 
-def destinations(graph: Graph, base: Path, store: Path) -> Mapping[Output, Path]:
+def destinations(graph: Graph, base: Path, store: Store) -> Mapping[Output, Path]:
     """The place of every output of a graph.
 
     Raises `RunError` for two outputs that would overwrite each other, for a place that would damage the
-    store, and for a form that the place cannot have.
+    store or a user's own data, and for a form that the place cannot have.
     """
-    home = Path(os.path.realpath(store))
+    home = Path(os.path.realpath(store.root))
     places: dict[Output, Path] = {}
     for goal in graph.goals:
         if not isinstance(goal, Output):
@@ -34,7 +35,7 @@ def destinations(graph: Graph, base: Path, store: Path) -> Mapping[Output, Path]
         place = destination(goal.to, base)
         if _overlap(place, home):
             raise RunError(
-                f"the output {goal.to} would lie in the store {store} or replace it",
+                f"the output {goal.to} would lie in the store {store.root} or replace it",
                 hint="let the output go to another place",
             )
         for other, taken in places.items():
@@ -45,7 +46,7 @@ def destinations(graph: Graph, base: Path, store: Path) -> Mapping[Output, Path]
                     hint="give every output a place of its own, none inside another",
                 )
         kind = kind_of(graph.nodes[goal.of.node].type)
-        require_form("data" if kind == "map" else kind, place)
+        require_replaceable("data" if kind == "map" else kind, place, store.catalog)
         places[goal] = place
     return places
 

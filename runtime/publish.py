@@ -82,7 +82,7 @@ def publish_output(
     changed since, when the stored artifact is damaged, and when the disk is full or not writable.
     """
     to = Path(os.path.realpath(to))
-    form = _form(artifact, to)
+    form = _form(artifact.kind, to)
     row = catalog.object(artifact.id)
     source = row.digest if row else folder_digest(artifact.path)
     with refusals_are_clear(f"the output {to} cannot be written"):
@@ -106,11 +106,22 @@ def require_form(kind: str, to: Path) -> None:
         raise RunError(f"the report cannot go to {to}: a report is one .json file")
 
 
-def _form(artifact: Artifact, to: Path) -> str:
-    require_form(artifact.kind, to)
-    if artifact.kind == "report":
+def require_replaceable(kind: str, to: Path, catalog: Catalog) -> None:
+    """Raises `RunError` when publishing a result of this kind to `to` is sure to be refused.
+
+    A file may still be: it is in the way only if it differs from what will be written there.
+    """
+    if _form(kind, to) == "folder":
+        _replaceable_folder(to, catalog)
+    else:
+        _file_there(to, catalog)
+
+
+def _form(kind: str, to: Path) -> str:
+    require_form(kind, to)
+    if kind == "report":
         return ".json"
-    return to.suffix if artifact.kind == "data" and to.suffix in SUFFIXES else "folder"
+    return to.suffix if kind == "data" and to.suffix in SUFFIXES else "folder"
 
 
 def _workplace(to: Path) -> AbstractContextManager[Path]:

@@ -140,7 +140,7 @@ class _Run:
         self.sources: Mapping[str, PlannedSource] = {source.name: source for source in plan.sources}
         self.artifacts: dict[str, Artifact] = {}
         self.records: dict[str, NodeRecord] = {}
-        self.places = destinations(self.graph, base, store.root) if options.publish else {}
+        self.places = destinations(self.graph, base, store) if options.publish else {}
         self.id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
     def carry_out(self) -> Ran:

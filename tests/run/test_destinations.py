@@ -43,6 +43,17 @@ def test_refused_before_the_first_task(bench, places: dict[str, str], says: str)
     assert list((bench.folder / ".fusec/objects/data").iterdir()) == []
 
 
+def test_a_folder_of_somebody_else_is_seen_before_the_first_task(bench) -> None:
+    bench.rows("rows.jsonl", [{"text": "one"}, {"text": "two"}])
+    mine = bench.folder / "mine"
+    mine.mkdir()
+    (mine / "thesis.tex").write_text("years of work")
+    with pytest.raises(RunError, match="fusec did not write it"):
+        bench.run(SPEC.format(**GOOD | {"few": "./mine"}))
+    assert [path.name for path in mine.iterdir()] == ["thesis.tex"]
+    assert list((bench.folder / ".fusec/objects/data").iterdir()) == []
+
+
 def test_places_may_hold_spaces_letters_of_any_script_and_links(bench, tmp_path: Path, monkeypatch) -> None:
     bench.rows("rows.jsonl", [{"text": "one"}, {"text": "two"}])
     away = tmp_path / "elsewhere"
