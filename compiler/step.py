@@ -215,14 +215,41 @@ def family_names() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(methods.__path__)))
 
 
+class _OnePerFile(Mapping[str, type[Method]]):
+    """A family that is a folder with one file for each method: imported when one is asked for."""
+
+    def __init__(self, package: types.ModuleType) -> None:
+        self._package = package.__name__
+        self._names = tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__)))
+
+    def __getitem__(self, name: str) -> type[Method]:
+        if name not in self._names:
+            raise KeyError(name)
+        return next(iter(_declared_in(importlib.import_module(f"{self._package}.{name}"), name).values()))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
 @cache
-def methods_of(family: str) -> dict[str, type[Method]]:
-    """fusec's own methods of a family by name, in declaration order; none of a family of a package."""
+def methods_of(family: str) -> Mapping[str, type[Method]]:
+    """fusec's own methods of a family by name, in the order of the file or of names; none of a package's."""
     if family not in family_names():
         return {}
     module = importlib.import_module(f"fusec.compiler.methods.{family}")
+    return _OnePerFile(module) if hasattr(module, "__path__") else _declared_in(module)
+
+
+def _declared_in(module: types.ModuleType, only: str = "") -> dict[str, type[Method]]:
     classes = (v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Method))
-    return {cls.name: cls for cls in classes if getattr(cls, "family", "") == family}
+    named = {cls.name: cls for cls in classes if getattr(cls, "family", "")}
+    return {name: cls for name, cls in named.items() if not only or name == only}
 
 
 def find_method(name: str) -> type[Method] | None:

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from fusec.runtime.kernel import Artifact, Context, Meter, Method, RunError
 from fusec.runtime.kernels import task_vector
-from fusec.runtime.kernels.merge import engine
+from fusec.runtime.kernels.merge import tiles, units
 from fusec.runtime.kernels.merge.products import Factors
 
 AVERAGE = Method("average")
@@ -191,8 +191,8 @@ def test_tiles_threads_and_order_do_not_matter(mixture, run_merge, method, monke
     pairs = experts if method.name == "average" else list(zip(experts, numbers, strict=True))
     whole = run_merge(base, pairs, method).files
     for span, working_set in ((50, 256), (1 << 22, 64)):
-        monkeypatch.setattr(engine, "SPAN", span)
-        monkeypatch.setattr(engine, "WORKING_SET", working_set)
+        monkeypatch.setattr(units, "SPAN", span)
+        monkeypatch.setattr(tiles, "WORKING_SET", working_set)
         for order in (pairs, pairs[::-1], pairs[2:] + pairs[:2]):
             assert run_merge(base, order, method, threads=3).files == whole
 
@@ -282,7 +282,7 @@ class TestTiedHeads:
 @pytest.mark.parametrize("method", [AVERAGE, ARITHMETIC, TIES], ids=lambda m: m.name)
 def test_reads_are_those_of_the_factors(write_model, write_adapter, run_merge, monkeypatch, method):
     """Once for all passes, tiles and threads; the base once where a method takes weights."""
-    monkeypatch.setattr(engine, "SPAN", 50)
+    monkeypatch.setattr(units, "SPAN", 50)
     base = weights()
     meter = run_merge(
         write_model("base", base), [write_adapter("lora", factors(Q, 4))], method, threads=3

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fusec.runtime.kernel import Method, RunError
-from fusec.runtime.kernels.merge import engine
+from fusec.runtime.kernels.merge import tiles
 
 AVERAGE = Method("average")
 LINEAR = Method("linear", {"normalize": True})
@@ -72,7 +72,7 @@ def test_a_keep_pattern_without_a_match_is_a_typo(refused):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
 @pytest.mark.parametrize("method", [LINEAR, TIES], ids=lambda m: m.name)
 def test_a_value_is_not_finite(refused, monkeypatch, dtype, value, where, method):
-    monkeypatch.setattr(engine, "WORKING_SET", 64)
+    monkeypatch.setattr(tiles, "WORKING_SET", 64)
     damaged = torch.ones(1000, dtype=dtype)
     damaged[700 + where :] = float(value)
     ones = torch.ones(1000, dtype=dtype)

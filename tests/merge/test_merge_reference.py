@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from fusec.runtime.kernel import Artifact, Method
-from fusec.runtime.kernels.merge import engine
-from fusec.runtime.kernels.merge.ties import Trim, find_cuts
+from fusec.runtime.kernels.merge import tiles, units
+from fusec.runtime.kernels.merge.operators.ties import Trim, find_cuts
 
 TIES = Method("ties", {"density": 0.3, "scale": 0.9, "normalize": True})
 WEIGHTS = (0.5, 0.3, 0.9)
@@ -140,8 +140,8 @@ def test_bytes_do_not_depend_on_tiles_threads_shards_or_expert_order(
     sharded = [
         Artifact("model", write_model(f"s{i}", m, SHARDED).path, f"m{i}") for i, m in enumerate(models)
     ]
-    monkeypatch.setattr(engine, "WORKING_SET", working_set)
-    monkeypatch.setattr(engine, "SPAN", 100)
+    monkeypatch.setattr(tiles, "WORKING_SET", working_set)
+    monkeypatch.setattr(units, "SPAN", 100)
     for experts in itertools.islice(itertools.permutations(weighted(method, sharded[1:])), 1, 6, 2):
         assert run_merge(sharded[0], experts, method, threads=threads).files == want
 

@@ -21,18 +21,16 @@ Tensors that a delta leaves out are not read of it.
 from __future__ import annotations
 
 import importlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fusec.runtime.hf_folder import SHARD_BYTES, ModelWriter, copy_companions
 from fusec.runtime.kernel import Artifact, Context, Method, RunError
-from fusec.runtime.kernels.merge.average import average, linear
 from fusec.runtime.kernels.merge.deltas import Delta, read_delta
 from fusec.runtime.kernels.merge.engine import stream
 from fusec.runtime.kernels.merge.match import SameHead, match_tensors
 from fusec.runtime.kernels.merge.operator import Operator
-from fusec.runtime.kernels.merge.task_arithmetic import task_arithmetic
-from fusec.runtime.kernels.merge.ties import ties
 from fusec.runtime.sources.safetensors_header import ModelHeaders, read_model_headers
 
 # What specs write -> what safetensors and config.json call it.
@@ -41,14 +39,6 @@ DTYPES = {
     "fp16": ("F16", "float16"), "float16": ("F16", "float16"),
     "fp32": ("F32", "float32"), "float32": ("F32", "float32"),
 }  # fmt: skip
-
-OPERATORS: dict[str, Callable[..., Operator]] = {
-    "average": lambda weights: average(len(weights)),
-    "linear": linear,
-    "task_arithmetic": task_arithmetic,
-    "ties": ties,
-}
-"""Method name -> `operator(weights, **arguments)`, with one weight for each expert in canonical order."""
 
 
 def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> None:
@@ -68,7 +58,7 @@ def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> No
         planned = [job.target for job in jobs if not isinstance(job, SameHead)]
         copy_companions(base.path, ctx.out, dtype=named)
         with ModelWriter(ctx.out, planned, shard_bytes=slots["shard_size"] or SHARD_BYTES) as writer:
-            stream(jobs, operator, writer, ctx)
+            stream(jobs, operator, writer, ctx, identities=_identities(experts))
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise RunError(f"merging into {ctx.out} failed: {error.strerror}{where}") from error
@@ -90,8 +80,18 @@ def _canonical(
     return sorted(weighted, key=lambda pair: (pair[0].id, pair[1]))
 
 
+def _identities(experts: Sequence[tuple[Artifact, float]]) -> list[str]:
+    """What tells experts apart; of one that is listed several times, each has its own."""
+    seen: Counter[str] = Counter()
+    identities = []
+    for artifact, _ in experts:
+        identities.append(f"{artifact.id}#{seen[artifact.id]}")
+        seen[artifact.id] += 1
+    return identities
+
+
 def _operator(method: Method, weights: list[float]) -> Operator:
     """The arithmetic of a method: one of fusec's own, or what the package that brings the method names."""
-    make: Callable[..., Operator]
-    make = importlib.import_module(method.kernel).operator if method.kernel else OPERATORS[method.name]
+    module = method.kernel or f"fusec.runtime.kernels.merge.operators.{method.name}"
+    make: Callable[..., Operator] = importlib.import_module(module).operator
     return make(weights, **method.args)

@@ -12,6 +12,7 @@ from fusec.runtime.kernel import RunError
 from fusec.runtime.kernels.merge.changes import Change, Source, Stored, Unchanged
 from fusec.runtime.kernels.merge.codec import STORED
 from fusec.runtime.kernels.merge.deltas import Delta, require_fit, without
+from fusec.runtime.kernels.merge.reads import Reads
 from fusec.runtime.sources.safetensors_header import ModelHeaders, TensorInfo
 
 HEAD = "lm_head.weight"
@@ -37,11 +38,12 @@ class Identical:
 
 @dataclass(frozen=True)
 class Merge:
-    """A floating tensor that the method computes; experts in canonical order."""
+    """A floating tensor that the method computes; experts in canonical order. Without `reads` all is read."""
 
     target: PlannedTensor
     base: Source
     experts: tuple[Change, ...]
+    reads: Reads | None = None
 
 
 @dataclass(frozen=True)

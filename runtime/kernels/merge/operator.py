@@ -2,7 +2,8 @@
 
 An operator computes one float32 tile from the same range of the base and of every expert, with
 element-wise operations in a fixed order. That is all that makes results independent of tiles, threads and
-shards: no reduction along a tile, no library sum, no fused multiply-add.
+shards: no reduction along a tile, no library sum, no fused multiply-add. Sums over rows or tensors go through
+`fusec.runtime.analysis.inner`, which fixes their order.
 
 A package adds a method with a module that has `operator(weights, **arguments) -> Operator`: `weights` holds a
 number for each expert, in the order in which tiles give them, and `arguments` are those of the method.
@@ -12,16 +13,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fusec.runtime.kernel import RunError
 from fusec.runtime.kernels.merge.codec import F32
 
+F64 = NDArray[np.float64]
+
+
+Grain = Literal["elements", "rows", "ordered", "tensor"]
+"""What may be merged on its own: any range of a tensor, any whole rows (of the last axis), or only the whole
+tensor: tile after tile in flat order, or as one tile."""
+
 
 class Tile(Protocol):
     """One range of one tensor. Buffers hold float32; a buffer number is the same memory every time."""
+
+    @property
+    def start(self) -> int:
+        """The flat index of the first element."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def present(self) -> Sequence[int]:
+        """The experts that change something here and are read; the delta of every other one is zero."""
 
     def base(self, buffer: int) -> F32:
         """Reads the base into a buffer."""
@@ -40,10 +60,28 @@ class Tensor(Protocol):
     """One tensor across all inputs."""
 
     @property
+    def name(self) -> str: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
     def elements(self) -> int: ...
+
+    def identity(self, i: int) -> str:
+        """What tells expert `i` from all others, whatever its name, place and number: for random streams."""
 
     def tiles(self, buffers: int) -> Iterator[Tile]:
         """The tensor in flat order, in tiles small enough for that many buffers; reads nothing by itself."""
+
+    def row_tiles(self, buffers: int) -> Iterator[Tile]:
+        """The same in tiles of whole rows of the last axis; a tensor of one axis is one row."""
+
+    def gram(self) -> F64:
+        """Inner products of the base and what each expert changed, exact but for the rounding of float64.
+
+        (K + 1, K + 1): row 0 is the base, row i + 1 the delta of expert i. One pass over the tensor.
+        """
 
 
 class Operator(Protocol):
@@ -54,13 +92,12 @@ class Operator(Protocol):
         """Buffers that a tile needs. Tiles shrink as this grows, so memory does not."""
 
     @property
-    def splits(self) -> bool:
-        """Whether ranges of one tensor may be merged independently, in any order."""
+    def grain(self) -> Grain: ...
 
     def start(self, tensor: Tensor) -> Callable[[Tile], F32]:
         """The function from a tile to its merged values, after any passes over the tensor that it needs.
 
-        Without `splits` it is called on the tensor's tiles in flat order.
+        Called once for each tensor. With the grains "elements" and "rows" several threads use the function.
         """
 
 

@@ -10,11 +10,8 @@ No library product is used: those choose an order of summation by machine and sh
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from dataclasses import dataclass
-from threading import Lock
 
 import numpy as np
 
@@ -56,36 +53,3 @@ def _rectangles(start: int, size: int, columns: int) -> Iterator[tuple[slice, sl
         else:
             yield slice(row, row + whole), slice(0, columns), at - start
             at += whole * columns
-
-
-class Shelf:
-    """Factors of the tensors that are being worked on: read once, shared by workers, then let go.
-
-    `units` has the name of the tensor of every unit of work. In memory are rank * (rows + columns) floats for
-    each adapter and each tensor that some worker has in hand.
-    """
-
-    def __init__(self, units: Iterable[str]) -> None:
-        self._left = Counter(units)
-        self._held: dict[str, dict[int, Future[Factors]]] = {}
-        self._lock = Lock()
-
-    def get(self, tensor: str, expert: int, load: Callable[[], Factors]) -> Factors:
-        """The factors of an expert for a tensor; the first who asks loads them."""
-        with self._lock:
-            held = self._held.setdefault(tensor, {})
-            mine = expert not in held
-            future = held.setdefault(expert, Future())
-        if mine:
-            try:
-                future.set_result(load())
-            except BaseException as error:
-                future.set_exception(error)
-        return future.result()
-
-    def done(self, tensor: str) -> None:
-        """One unit of a tensor is finished."""
-        with self._lock:
-            self._left[tensor] -= 1
-            if not self._left[tensor]:
-                self._held.pop(tensor, None)

@@ -21,7 +21,7 @@ from fusec.runtime.kernels.merge import DTYPES
 from fusec.runtime.kernels.merge.codec import F32
 from fusec.runtime.kernels.merge.engine import stream
 from fusec.runtime.kernels.merge.match import Identical, Merge, match_tensors
-from fusec.runtime.kernels.merge.operator import Tensor, Tile
+from fusec.runtime.kernels.merge.operator import Grain, Tensor, Tile
 from fusec.runtime.sources.delta_folder import MANIFEST, DeltaManifest, encode_manifest
 from fusec.runtime.sources.safetensors_header import read_model_headers
 
@@ -30,7 +30,7 @@ class Difference:
     """`X - B`, rounded to float32."""
 
     buffers = 2
-    splits = True
+    grain: Grain = "elements"
 
     def start(self, tensor: Tensor) -> Callable[[Tile], F32]:
         return lambda tile: tile.delta(0, tile.base(0), 1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusec.runtime.kernels.merge.codec import F32
-from fusec.runtime.kernels.merge.operator import Operator, Tensor, Tile
+from fusec.runtime.kernels.merge.operator import Grain, Operator, Tensor, Tile
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class MedianOfExperts:
     """Element by element; of an even number of experts the mean of the two in the middle."""
 
     experts: int
-    splits: bool = True
+    grain: Grain = "elements"
 
     @property
     def buffers(self) -> int:

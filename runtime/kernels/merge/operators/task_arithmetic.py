@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusec.runtime.kernels.merge.codec import F32
-from fusec.runtime.kernels.merge.operator import Tensor, Tile, add_update, total_weight
+from fusec.runtime.kernels.merge.operator import Grain, Tensor, Tile, add_update, total_weight
 
 
 @dataclass(frozen=True)
@@ -19,15 +19,18 @@ class TaskArithmetic:
     z: np.float32
     scale: np.float32
     buffers: int = 3
-    splits: bool = True
+    grain: Grain = "elements"
 
     def start(self, tensor: Tensor) -> Callable[[Tile], F32]:
         return self.merge
 
     def merge(self, tile: Tile) -> F32:
-        base = tile.base(0)
-        update = self._term(tile, base, 0, buffer=1)
-        for i in range(1, len(self.weights)):
+        base, update = tile.base(0), tile.buffer(1)
+        if not tile.present:
+            return base
+        first, *others = tile.present
+        self._term(tile, base, first, buffer=1)
+        for i in others:
             np.add(update, self._term(tile, base, i, buffer=2), out=update)
         np.divide(update, self.z, out=update)
         np.multiply(update, self.scale, out=update)
@@ -38,7 +41,7 @@ class TaskArithmetic:
         return np.multiply(delta, self.weights[i], out=delta)
 
 
-def task_arithmetic(weights: Sequence[float], *, scale: float, normalize: bool) -> TaskArithmetic:
+def operator(weights: Sequence[float], *, scale: float, normalize: bool) -> TaskArithmetic:
     """Task arithmetic over experts with these weights, divided by their sum if `normalize`."""
     z = total_weight(weights) if normalize else np.float32(1)
     return TaskArithmetic(tuple(map(np.float32, weights)), z, np.float32(scale))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusec.runtime.kernels.merge.codec import F32
-from fusec.runtime.kernels.merge.operator import Tensor, Tile, add_update
+from fusec.runtime.kernels.merge.operator import Grain, Tensor, Tile, add_update
 
 U32 = NDArray[np.uint32]
 
@@ -44,7 +44,7 @@ class Ties:
     scale: np.float32
     normalize: bool
     # Which equals are kept depends on how many came before.
-    splits: bool = False
+    grain: Grain = "ordered"
 
     @property
     def buffers(self) -> int:
@@ -92,7 +92,7 @@ class Ties:
         np.multiply(update, sign, out=update)
 
 
-def ties(weights: Sequence[float], *, density: float, scale: float, normalize: bool) -> Ties:
+def operator(weights: Sequence[float], *, density: float, scale: float, normalize: bool) -> Ties:
     """TIES over experts with these weights."""
     return Ties(tuple(map(np.float32, weights)), density, np.float32(scale), normalize)
 

@@ -1,4 +1,4 @@
-"""average and linear: weighted means of the experts. The base has no share in them."""
+"""average: the mean of the experts. The base has no share in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusec.runtime.kernels.merge.codec import F32
-from fusec.runtime.kernels.merge.operator import Tensor, Tile, total_weight
+from fusec.runtime.kernels.merge.operator import Grain, Tensor, Tile
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class WeightedMean:
     weights: tuple[np.float32, ...]
     z: np.float32
     buffers: int = 2
-    splits: bool = True
+    grain: Grain = "elements"
 
     def start(self, tensor: Tensor) -> Callable[[Tile], F32]:
         return self.merge
@@ -34,13 +34,6 @@ class WeightedMean:
         return np.multiply(x, self.weights[i], out=x)
 
 
-def average(experts: int) -> WeightedMean:
-    """The plain mean of so many experts."""
-    return WeightedMean((np.float32(1),) * experts, np.float32(experts))
-
-
-def linear(weights: Sequence[float], *, normalize: bool) -> WeightedMean:
-    """The weighted sum, divided by the sum of the weights if `normalize`."""
-    return WeightedMean(
-        tuple(map(np.float32, weights)), total_weight(weights) if normalize else np.float32(1)
-    )
+def operator(weights: Sequence[float]) -> WeightedMean:
+    """The plain mean: experts count alike."""
+    return WeightedMean((np.float32(1),) * len(weights), np.float32(len(weights)))

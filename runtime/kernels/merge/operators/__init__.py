@@ -1,0 +1,1 @@
+"""The arithmetic of merge methods: one file for each, named like the method, with an `operator` function."""

@@ -1,0 +1,185 @@
+"""The tensors and tiles that an operator sees: floats on one side, files and plans on the other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fusec.runtime.analysis.inner import Gram, total
+from fusec.runtime.kernels.merge.changes import LowRank, Source, Stored, Unchanged
+from fusec.runtime.kernels.merge.codec import F32
+from fusec.runtime.kernels.merge.match import Merge
+from fusec.runtime.kernels.merge.operator import F64, add_update
+from fusec.runtime.kernels.merge.reads import split_at_blocks
+
+if TYPE_CHECKING:
+    from fusec.runtime.kernels.merge.worker import Worker
+
+# Bytes of float32 buffers per worker: what a core's second-level cache holds.
+WORKING_SET = 1 << 20
+
+# Buffers behind the operator's: the base under deltas, new values under an update, a product's terms.
+_SPARES = 3
+
+
+@dataclass
+class TensorView:
+    """`Tensor` of `operator.py`, or its part from flat index `begin` to `end`, as one worker reads it."""
+
+    job: Merge
+    worker: Worker
+    begin: int = 0
+    end: int | None = None
+
+    @property
+    def name(self) -> str:
+        return self.job.target.name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.job.base.tensor.shape
+
+    @property
+    def elements(self) -> int:
+        return self.job.base.tensor.elements
+
+    def identity(self, i: int) -> str:
+        return self.worker.identities[i]
+
+    def tiles(self, buffers: int) -> Iterator[TileView]:
+        reads = self.job.reads
+        yield from self._cut(tile_size(self.job, buffers), buffers, None if reads is None else reads.block)
+
+    def row_tiles(self, buffers: int) -> Iterator[TileView]:
+        columns = row_length(self.shape)
+        rows = max(1, tile_size(self.job, buffers) // columns)
+        yield from self._cut(rows * columns, buffers, None)
+
+    def whole(self, buffers: int) -> Iterator[TileView]:
+        yield from self._cut(max(1, self.elements), buffers, None)
+
+    def gram(self) -> F64:
+        experts = range(len(self.job.experts))
+        sums = Gram(1 + len(experts))
+        for tile in self.tiles(1 + len(experts)):
+            base = tile.base(0)
+            sums.add([base, *(tile.delta(i, base, 1 + i) for i in experts)])
+        return total(sums.leaves(), 1 + len(experts))
+
+    def _cut(self, size: int, buffers: int, block: int | None) -> Iterator[TileView]:
+        stop = self.elements if self.end is None else self.end
+        for at, count in split_at_blocks(self.begin, stop, size, block):
+            yield TileView(self.job, self.worker, at, count, buffers)
+
+
+@dataclass
+class TileView:
+    """`Tile` of `operator.py`. Buffers from `spare` on are the engine's own."""
+
+    job: Merge
+    worker: Worker
+    start: int
+    size: int
+    spare: int
+    _base: F32 | None = None
+    _held: dict[int, F32] = field(default_factory=dict)
+
+    @cached_property
+    def present(self) -> tuple[int, ...]:
+        reads = self.job.reads
+        experts = range(len(self.job.experts)) if reads is None else reads.present(self.start // reads.block)
+        return tuple(i for i in experts if not isinstance(self.job.experts[i], Unchanged))
+
+    def base(self, buffer: int) -> F32:
+        out = self.buffer(buffer)
+        self.worker.base_bytes += self.worker.read(self.job.base, self.start, out)
+        return out
+
+    def expert(self, i: int, buffer: int) -> F32:
+        out, change = self.buffer(buffer), self.job.experts[i]
+        if i not in self.present:
+            np.copyto(out, self._own_base())
+            return out
+        match change:
+            case Source():
+                return self._read(i, change, out)
+            case LowRank(over=Source() as over):
+                return add_update(self._read(i, over, self._spare(1)), self._change(i, change, out))
+            case Stored() | LowRank():
+                return add_update(self._own_base(), self._change(i, change, out))
+            case Unchanged():
+                raise AssertionError("an unchanged expert is never present")
+
+    def delta(self, i: int, base: F32, buffer: int) -> F32:
+        out, change = self.buffer(buffer), self.job.experts[i]
+        if i not in self.present:
+            out.fill(0)
+            return out
+        match change:
+            case Source():
+                return np.subtract(self._read(i, change, out), base, out=out)
+            case LowRank(over=Source() as over):
+                new = self._read(i, over, self._spare(1))
+                np.subtract(new, base, out=new)
+                return np.add(new, self._change(i, change, out), out=out)
+            case Stored() | LowRank():
+                return self._change(i, change, out)
+            case Unchanged():
+                raise AssertionError("an unchanged expert is never present")
+
+    def buffer(self, number: int) -> F32:
+        return self.worker.floats(number, self.size)
+
+    def _spare(self, number: int) -> F32:
+        return self.buffer(self.spare + number)
+
+    def _read(self, i: int, source: Source, out: F32) -> F32:
+        """An expert's values; bytes that several experts share in this block are read once."""
+        owner = self._owners.get(i)
+        if owner is None:
+            self.worker.expert_bytes += self.worker.read(source, self.start, out)
+            return out
+        if owner not in self._held:
+            self._held[owner] = self._spare(_SPARES + len(self._held))
+            self.worker.expert_bytes += self.worker.read(source, self.start, self._held[owner])
+        np.copyto(out, self._held[owner])
+        return out
+
+    @cached_property
+    def _owners(self) -> dict[int, int]:
+        """Of experts that are present and share their bytes here with another one: whose bytes they are."""
+        reads = self.job.reads
+        if reads is None:
+            return {}
+        owners = {i: int(reads.owner[i, self.start // reads.block]) for i in self.present}
+        counts = Counter(owners.values())
+        return {i: owner for i, owner in owners.items() if counts[owner] > 1}
+
+    def _own_base(self) -> F32:
+        """The base, read once for all experts that are weights on top of it."""
+        if self._base is None:
+            self._base = self.base(self.spare)
+        return self._base
+
+    def _change(self, i: int, change: Stored | LowRank, out: F32) -> F32:
+        if isinstance(change, Stored):
+            return self._read(i, change.change, out)
+        self.worker.factors(self.job, i, change).fill(out, self.start, scratch=self._spare(2))
+        return out
+
+
+def row_length(shape: tuple[int, ...]) -> int:
+    """Elements of one row: the last axis; the whole of a tensor without one."""
+    return max(1, shape[-1]) if shape else 1
+
+
+def tile_size(job: Merge, buffers: int) -> int:
+    """Elements of a tile: a power of two, so that tiles and blocks end together."""
+    held = 0 if job.reads is None else job.reads.shared()
+    most = max(1, WORKING_SET // (4 * (buffers + held)))
+    return 1 << (most.bit_length() - 1)

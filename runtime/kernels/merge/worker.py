@@ -1,0 +1,146 @@
+"""What one thread does: merges, copies and comparisons, with buffers that are used again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusec.runtime.hf_folder import ModelWriter
+from fusec.runtime.kernel import RunError
+from fusec.runtime.kernels.merge.changes import LowRank, Source
+from fusec.runtime.kernels.merge.codec import F32, STORED, decode, encode, first_nonfinite
+from fusec.runtime.kernels.merge.match import Copy, Identical, Merge, SameHead
+from fusec.runtime.kernels.merge.operator import Operator, Tile
+from fusec.runtime.kernels.merge.products import Factors
+from fusec.runtime.kernels.merge.shelf import Shelf
+from fusec.runtime.kernels.merge.tiles import WORKING_SET, TensorView
+from fusec.runtime.kernels.merge.units import Unit
+from fusec.runtime.positioned import read_into
+from fusec.runtime.sources.adapter import Factor
+
+
+class Worker:
+    """The buffers and counters of one thread at a time.
+
+    `what` is how messages call a tensor of the result; `identities` are those of the experts.
+    """
+
+    def __init__(
+        self,
+        operator: Operator,
+        fds: dict[Path, int],
+        writer: ModelWriter,
+        shelf: Shelf,
+        what: str,
+        identities: Sequence[str],
+    ) -> None:
+        self.operator, self.fds, self.writer = operator, fds, writer
+        self.shelf, self.what, self.identities = shelf, what, identities
+        self.base_bytes = self.expert_bytes = self.written = 0
+        self._raw = np.empty(0, np.uint8)
+        self._floats: list[F32] = []
+
+    def do(self, unit: Unit) -> None:
+        match unit.job:
+            case Merge() as job:
+                try:
+                    self._merge(job, unit)
+                finally:
+                    self.shelf.done(job.target.name)
+            case Identical() as job:
+                for expert in job.experts:
+                    problem = f"{expert} differs from the base's, and {job.target.dtype} is not merged"
+                    self._require_equal(job.base, expert, problem)
+                    self.base_bytes += job.base.tensor.bytes
+                    self.expert_bytes += expert.tensor.bytes
+                if job.written:
+                    self._copy(job)
+            case Copy() as job:
+                self._copy(job)
+            case SameHead(head, embedding):
+                problem = f"{head} differs from `{embedding.tensor.name}`, but the base ties the two"
+                self._require_equal(embedding, head, problem)
+                self.expert_bytes += embedding.tensor.bytes + head.tensor.bytes
+
+    # An overflow on the way shows in the result, where it is an error.
+    @np.errstate(over="ignore", invalid="ignore")
+    def _merge(self, job: Merge, unit: Unit) -> None:
+        def start() -> Callable[[Tile], F32]:
+            return self.operator.start(TensorView(job, self))
+
+        merge = self.shelf.get(job.target.name, "start", start)
+        target, dtype = job.target, STORED[job.target.dtype]
+        for tile in unit.tiles(TensorView(job, self, unit.start, unit.stop), self.operator):
+            values = merge(tile)
+            out = self.raw(values.size, dtype)
+            encode(values, target.dtype, out)
+            at = first_nonfinite(out, target.dtype)
+            if at is not None:
+                raise RunError(
+                    f"{self.what} `{target.name}` overflows {target.dtype} at flat index {tile.start + at}",
+                    hint="use smaller weights or a wider dtype",
+                )
+            self.writer.write(target.name, tile.start * dtype.itemsize, out)
+            self.written += out.nbytes
+
+    def _copy(self, job: Copy | Identical) -> None:
+        info = job.base.tensor
+        self.writer.copy(info.name, self.fds[job.base.path], info.start, info.bytes, str(job.base.path))
+        self.base_bytes += info.bytes
+        self.written += info.bytes
+
+    def _require_equal(self, a: Source, b: Source, problem: str) -> None:
+        if a.tensor.dtype != b.tensor.dtype or a.tensor.shape != b.tensor.shape:
+            raise RunError(problem)
+        for at in range(0, a.tensor.bytes, WORKING_SET):
+            count = min(WORKING_SET, a.tensor.bytes - at)
+            left, right = np.empty(count, np.uint8), np.empty(count, np.uint8)
+            read_into(self.fds[a.path], left, a.tensor.start + at, str(a.path))
+            read_into(self.fds[b.path], right, b.tensor.start + at, str(b.path))
+            if not np.array_equal(left, right):
+                raise RunError(problem)
+
+    def read(self, source: Source, start: int, out: F32) -> int:
+        """Decodes `out.size` elements from flat index `start` on; returns the bytes read."""
+        dtype = source.tensor.dtype
+        stored = out if dtype == "F32" else self.raw(out.size, STORED[dtype])
+        offset = source.tensor.start + start * stored.itemsize
+        read_into(self.fds[source.path], stored, offset, str(source.path))
+        at = first_nonfinite(stored, dtype)
+        if at is not None:
+            raise RunError(f"{source} is not finite at flat index {start + at}", hint="the model is damaged")
+        if stored is not out:
+            decode(stored, dtype, out)
+        return stored.nbytes
+
+    def factors(self, job: Merge, expert: int, change: LowRank) -> Factors:
+        """The factors of a low-rank change, read by whichever worker needs them first."""
+
+        def load() -> Factors:
+            left, right = (self._factor(change.path, factor) for factor in (product.left, product.right))
+            return Factors(left, right, np.float32(product.scale))
+
+        product = change.product
+        return self.shelf.get(job.target.name, expert, load)
+
+    def _factor(self, path: Path, factor: Factor) -> F32:
+        source, values = Source(path, factor.tensor), np.empty(factor.tensor.elements, np.float32)
+        for at in range(0, values.size, WORKING_SET):
+            self.expert_bytes += self.read(source, at, values[at : at + WORKING_SET])
+        matrix = values.reshape(factor.tensor.shape)
+        return matrix if factor.across else np.ascontiguousarray(matrix.T)
+
+    def raw(self, elements: int, dtype: np.dtype) -> NDArray:
+        if self._raw.size < elements * dtype.itemsize:
+            self._raw = np.empty(elements * dtype.itemsize, np.uint8)
+        return self._raw[: elements * dtype.itemsize].view(dtype)
+
+    def floats(self, number: int, elements: int) -> F32:
+        while len(self._floats) <= number:
+            self._floats.append(np.empty(0, np.float32))
+        if self._floats[number].size < elements:
+            self._floats[number] = np.empty(elements, np.float32)
+        return self._floats[number][:elements]
