@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fusec.compiler.plan import Plan, Task
+from fusec.compiler.reads.planned import PlannedReads
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
@@ -62,4 +63,21 @@ def _node(task: Task) -> dict[str, Any]:
         "seconds_range": [task.seconds.low, task.seconds.high],
         "gpus": task.place.ask.gpus if task.place is not None else 0,
         "price": task.money.likely if task.money is not None else None,
+        **({"expert_reads": _reads(task.reads)} if task.reads is not None else {}),
+    }
+
+
+def _reads(reads: PlannedReads) -> dict[str, Any]:
+    """What a merge under a budget reads, and how far that is from reading everything."""
+    certificate = reads.certificate
+    return {
+        "bytes": reads.physical,
+        "full_bytes": reads.full,
+        "error": certificate.error,
+        "error_of_update": certificate.of_update,
+        "exact": certificate.tight,
+        "update": certificate.update,
+        "cast": certificate.cast,
+        "slack": reads.slack,
+        "digest": reads.digest,
     }

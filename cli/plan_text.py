@@ -10,6 +10,7 @@ from fusec.cli.columns import columns, shortened
 from fusec.compiler.cost import Range, total
 from fusec.compiler.ir import Call, Check, Graph, Node, Output
 from fusec.compiler.plan import Plan, PlannedLimit, Task
+from fusec.compiler.reads.certificate import Certificate
 from fusec.lang.units import quantity_text
 
 HEADS = ("node", "state", "reads", "time", "price", "grade", "note")
@@ -59,6 +60,13 @@ def time_text(seconds: float) -> str:
     return quantity_text(seconds, "Time")
 
 
+def error_text(certificate: Certificate) -> str:
+    """How far a merge with omissions is from a full one, as a share of the full change."""
+    if certificate.error is None:
+        return f"error about {certificate.of_update:.2%}, no bound"
+    return f"error {'' if certificate.tight else '<= '}{certificate.of_update:.2%}"
+
+
 # --- the table ----------------------------------------------------------------------------
 
 
@@ -88,7 +96,10 @@ def _note(tasks: tuple[Task, ...], node: Node) -> str:
     method = next((value.name for _, value in node.slots if isinstance(value, Call)), "")
     cost = total(task.cost for task in tasks)
     words = [f"{node.verb} {method}".strip()]
-    if cost.expert_reads.likely:
+    certificates = [task.reads.certificate for task in tasks if task.reads is not None]
+    if certificates:
+        words.append(f"{size_text(cost.expert_reads.likely)} of experts, {error_text(certificates[0])}")
+    elif cost.expert_reads.likely:
         words.append(f"{size_text(cost.expert_reads.likely)} of experts")
     elif cost.tokens.likely:
         words.append(f"{count_text(cost.tokens.likely)} tokens")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,12 +12,12 @@ from fusec.cli.checking import tell
 from fusec.cli.columns import columns
 from fusec.cli.plan_text import price_text, size_text, time_text
 from fusec.cli.planning import Wish, draft, find_target
-from fusec.compiler.plan import Plan
+from fusec.compiler.plan import Plan, Task
 from fusec.lang.render import render
 from fusec.lang.units import quantity_text
 from fusec.runtime.session import Session, read_text
 
-HEADS = ("reads", "writes", "time", "gpu-hours", "price", "plan", "")
+HEADS = ("reads", "writes", "time", "gpu-hours", "price", "error", "plan", "")
 
 
 class Row(NamedTuple):
@@ -53,7 +54,7 @@ def show_sweep(
         answer = {"sweep": name, "rows": [{"value": row.value, **plan_json(row.plan)} for row in rows]}
         click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2))
     else:
-        click.echo(columns([(name, *HEADS), *map(_line, rows)], right=(0, 1, 2, 3, 4, 5)))
+        click.echo(columns([(name, *HEADS), *map(_line, rows)], right=(0, 1, 2, 3, 4, 5, 6)))
     return 0
 
 
@@ -79,8 +80,14 @@ def _split(text: str) -> list[str]:
     return parts
 
 
+def _errors(tasks: Iterable[Task]) -> list[float]:
+    """What merges under a budget leave undone, as shares of their changes."""
+    return [task.reads.certificate.of_update for task in tasks if task.reads is not None]
+
+
 def _line(row: Row) -> tuple[str, ...]:
     new = [task for task in row.plan.tasks if task.state == "new"]
+    errors = _errors(new)
     gpu_hours = sum(task.gpu_hours.likely for task in new)
     exceeded = [limit.name for limit in row.plan.limits if limit.planned > limit.limit]
     return (
@@ -90,6 +97,7 @@ def _line(row: Row) -> tuple[str, ...]:
         time_text(row.plan.wall.likely),
         quantity_text(gpu_hours, "Compute").split(" ")[0] if gpu_hours else "-",
         price_text(row.plan, new),
+        f"{max(errors):.2%}" if errors else "-",
         row.plan.id[:8],
         f"exceeds {', '.join(exceeded)}" if exceeded else "",
     )

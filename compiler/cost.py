@@ -47,6 +47,12 @@ class Cost(msgspec.Struct, frozen=True):
     memory: Range = Range()
     teacher: Range = Range()
 
+    def reading(self, experts: Range) -> Cost:
+        """The same work with these bytes read of experts."""
+        old = self.expert_reads
+        others = Range(self.reads.low - old.low, self.reads.likely - old.likely, self.reads.high - old.high)
+        return msgspec.structs.replace(self, reads=others + experts, expert_reads=experts)
+
     def __add__(self, other: Cost) -> Cost:
         return Cost(
             self.reads + other.reads,

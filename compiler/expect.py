@@ -26,6 +26,7 @@ from fusec.compiler.slots import (
     Many,
     MethodOf,
     One,
+    OneOrEach,
     Plain,
     RowOf,
     Want,
@@ -91,6 +92,8 @@ def expect(
             return _weighted(c, expr, want, scope, by)
         case ListOf():
             return _list(c, expr, want, scope, by)
+        case OneOrEach() if isinstance(expr, tree.List):
+            return _list(c, expr, ListOf(want.item), scope, by)
     return fit(c, evaluate(c, expr, scope), want, expr, by)
 
 
@@ -112,6 +115,10 @@ def fit(c: Checker, value: Any, want: Want, expr: tree.Expr, by: str) -> Any:
             return _amount(c, value, want, expr, by)
         case Plain():
             return _plain(c, value, want, expr, by)
+        case OneOrEach() if isinstance(value, tuple):
+            return _whole([fit(c, item, want.item, expr, by) for item in value])
+        case OneOrEach():
+            return fit(c, value, want.item, expr, by)
         case MethodOf() if isinstance(value, Method) and value.family == want.family:
             return value
     return c.wrong(expr.span, describe(value), str(want), by, expr)
@@ -250,7 +257,8 @@ def _amount(c: Checker, value: Any, want: Amount, expr: tree.Expr, by: str) -> A
     bare = isinstance(value, int) and not isinstance(value, bool)
     if bare and want.dimension == "Count":
         return value
-    fits = isinstance(value, Measure) and value.dimension == want.dimension
+    dimensions = (want.dimension, "Share") if want.or_share else (want.dimension,)
+    fits = isinstance(value, Measure) and value.dimension in dimensions
     if fits and (not want.kind or value.kind == want.kind):
         return value if want.measured else amount(value)
     if isinstance(value, (Measure, int, float)) and not isinstance(value, bool):

@@ -21,6 +21,7 @@ from fusec.lang.codes.fuse303_cannot_place import CannotPlace
 from fusec.lang.codes.fuse304_out_of_memory import OutOfMemory
 from fusec.lang.codes.fuse305_disk_too_small import DiskTooSmall
 from fusec.lang.codes.fuse306_price_unknown import PriceUnknown
+from fusec.lang.codes.fuse309_not_analysed import NotAnalysed
 from fusec.lang.codes.fuse501_local_path import LocalPath
 from fusec.lang.codes.fuse503_not_on_device import NotOnDevice
 from fusec.lang.diagnostics import Diagnostic
@@ -31,7 +32,8 @@ def unfit(
     typed: Typed, plan: Plan, target: TypedTarget | None = None, remedies: Remedies | None = None
 ) -> tuple[Diagnostic, ...]:
     """Everything that keeps a plan from running within its budget, on the target it was made for."""
-    found = list(over_budget(typed, plan, remedies))
+    found = list(_unknown_blocks(typed, plan))
+    found += over_budget(typed, plan, remedies)
     found += _unpriced(typed, plan, target)
     if target is not None:
         new = [typed.steps[task.name] for task in plan.tasks if task.state != "stored"]
@@ -50,6 +52,28 @@ def misplaced(typed: Typed, steps: Iterable[TypedStep], target: TypedTarget) -> 
         if problem is not None and (key := (type(problem), problem.marks()[0].span)) not in said:
             said.add(key)
             found.append(problem)
+    return found
+
+
+# --- reads of merges -------------------------------------------------------------------------
+
+
+def _unknown_blocks(typed: Typed, plan: Plan) -> list[Diagnostic]:
+    """One FUSE309 for each merge whose reads cannot be planned."""
+    found: list[Diagnostic] = []
+    for task in plan.tasks:
+        if task.unknown is not None:
+            step = typed.steps[task.name]
+            slot = "expert_reads" if "expert_reads" in step.written else "max_error"
+            found.append(
+                NotAnalysed(
+                    at=step.written.get(slot, step.at),
+                    slot=slot,
+                    unknown=task.unknown.experts,
+                    command=task.unknown.command,
+                    reads=amount_text(task.unknown.bytes, "B"),
+                )
+            )
     return found
 
 

@@ -16,8 +16,8 @@ import msgspec
 from fusec.compiler.ir import Call, Check, Graph, Node, Output, Pairs, Ref, goal_refs
 from fusec.compiler.rowexpr import Col, Op
 
-# Slots that bound or place work without changing its result, and where a source was found.
-OUTSIDE = frozenset({"expert_reads", "uri"})
+# Slots that change no result: where a source was found.
+OUTSIDE = frozenset({"uri"})
 
 
 def node_id(node: Node, ids: Mapping[str, str]) -> str:

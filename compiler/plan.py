@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from fusec.compiler.budget import amount_of, amount_text
-from fusec.compiler.cost import Cost, Range
+from fusec.compiler.cost import Cost, Range, exactly
 from fusec.compiler.facts import SourceFacts, SourceRequest
 from fusec.compiler.files import UsedFile, used_files
 from fusec.compiler.identity import graph_ids, plan_id
@@ -23,6 +23,7 @@ from fusec.compiler.passes import Trace, optimize
 from fusec.compiler.passes.reuse import missing
 from fusec.compiler.placement import Place
 from fusec.compiler.pricing import Machines
+from fusec.compiler.reads.planned import PlannedReads, Planner, UnknownBlocks
 from fusec.compiler.schedule import wall_time
 from fusec.compiler.step import GRADES, Step, raise_step
 from fusec.compiler.typed import Typed, TypedTarget
@@ -35,9 +36,10 @@ State = Literal["new", "stored", "source"]
 class Task(msgspec.Struct, frozen=True):
     """One node of the graph with its identity, its state in the store and its price.
 
-    `place` says where on the target it runs, None without a target or where it fits nowhere. `money` is in
-    the currency of the target, None where nobody states a price. `retries` is how often a failure that may
-    pass is tried again.
+    `reads` is what a merge under a budget reads, where that is known before the run; `unknown` what keeps it
+    from being known. `place` says where on the target it runs, None without a target or where it fits
+    nowhere. `money` is in the currency of the target, None where nobody states a price. `retries` is how
+    often a failure that may pass is tried again.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Task(msgspec.Struct, frozen=True):
     place: Place | None = None
     money: Range | None = None
     retries: int = 0
+    reads: PlannedReads | None = None
+    unknown: UnknownBlocks | None = None
 
     @property
     def gpu_hours(self) -> Range:
@@ -140,8 +144,12 @@ def make_plan(
     stored: Container[str] = (),
     without: Container[str] = (),
     target: TypedTarget | None = None,
+    planner: Planner | None = None,
 ) -> Plan:
-    """Optimize, find what is stored already, place and price the rest; without `target` for this machine."""
+    """Optimize, find what is stored already, place and price the rest; without `target` for this machine.
+
+    `planner` decides what merges under a budget read; without one the run does.
+    """
     graph, traces = optimize(graph, without=without)
     ids = graph_ids(graph)
     todo = missing(graph, ids, () if "reuse" in without else stored)
@@ -154,6 +162,11 @@ def make_plan(
             state = "source"
         task = Task(name, node.verb, node.revision, ids[name], node.grade, state, Cost(), Range())
         if state == "new":
+            reads = planner.plan(node) if planner is not None else None
+            if isinstance(reads, UnknownBlocks):
+                task = msgspec.structs.replace(task, unknown=reads)
+            elif reads is not None:
+                task = msgspec.structs.replace(task, reads=reads)
             task = _priced(task, raise_step(node, types), node, typed, machines)
         tasks.append(task)
     wall = _wall(graph, tasks, machines)
@@ -186,6 +199,8 @@ def _priced(task: Task, step: Step, node: Node, typed: Typed, machines: Machines
     # Identity and graph leave out where and how often a step is tried: the spec says it.
     written = typed.steps[node.name].step if node.name in typed.steps else step
     cost = step.cost(node.type)
+    if task.reads is not None:
+        cost = cost.reading(exactly(task.reads.physical))
     place, seconds, money = machines.price(written, cost)
     return msgspec.structs.replace(
         task, cost=cost, seconds=seconds, place=place, money=money, retries=written.retries

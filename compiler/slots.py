@@ -80,15 +80,18 @@ class WeightedMany(msgspec.Struct, frozen=True):
 class Amount(msgspec.Struct, frozen=True):
     """A quantity of one dimension, held in its base unit; `kind` where its kinds do not convert.
 
-    `measured` keeps the unit with the number, for places where any kind will do.
+    `measured` keeps the unit with the number, for places where any kind will do; with `or_share` a share
+    will do as well.
     """
 
     dimension: Dimension
     kind: str = ""
     measured: bool = False
+    or_share: bool = False
 
     def __str__(self) -> str:
-        return f"{self.dimension}[{self.kind}]" if self.kind else self.dimension
+        name = f"{self.dimension}[{self.kind}]" if self.kind else self.dimension
+        return f"{name} or Share" if self.or_share else name
 
 
 class MethodOf(msgspec.Struct, frozen=True):
@@ -141,9 +144,30 @@ class ListOf(msgspec.Struct, frozen=True):
         return f"List[{self.item}]"
 
 
-Want: TypeAlias = One | Many | WeightedMany | Amount | MethodOf | RowOf | ColumnName | Words | Plain | ListOf
+class OneOrEach(msgspec.Struct, frozen=True):
+    """A number for all inputs, or a list with one for each in their order."""
+
+    item: Plain
+
+    def __str__(self) -> str:
+        return f"{self.item} or List[{self.item}]"
+
+
+Want: TypeAlias = (
+    One | Many | WeightedMany | Amount | MethodOf | RowOf | ColumnName | Words | Plain | ListOf | OneOrEach
+)
 
 # --- the types that verbs use ------------------------------------------------------
+
+
+def _share_or_amount(value: Any) -> Any:
+    share = getattr(value, "dimension", "") == "Share"
+    amount = value if isinstance(value, int) else value.value
+    if share and not 0 <= amount <= 1:
+        raise PydanticCustomError("less_than_equal", "0% to 100%", {"le": 1})
+    if amount < 0:
+        raise PydanticCustomError("greater_than_equal", "0 or more", {"ge": 0})
+    return value
 
 
 def _above_zero(price: Any) -> Any:
@@ -157,8 +181,10 @@ Scorer: TypeAlias = Annotated[Input, One("scorer")]
 Sampler: TypeAlias = Annotated[Input, One("sampler")]
 Data: TypeAlias = Annotated[Input, One("data")]
 Tokenizer: TypeAlias = Annotated[Input, One("tokenizer")]
+TokenizerOf: TypeAlias = Annotated[Input, One("tokenizer", also=("model",))]
 
 Models: TypeAlias = Annotated[tuple[Keyed, ...], Many("model")]
+Tokenizers: TypeAlias = Annotated[tuple[Keyed, ...], Many("tokenizer", also=("model",))]
 Scorers: TypeAlias = Annotated[tuple[Keyed, ...], Many("scorer")]
 DataMap: TypeAlias = Annotated[tuple[Keyed, ...], Many("data")]
 Reports: TypeAlias = Annotated[tuple[Keyed, ...], Many("report")]
@@ -166,6 +192,9 @@ Experts: TypeAlias = Annotated[tuple[Weighted, ...], WeightedMany("model", also=
 Parts: TypeAlias = Annotated[tuple[Weighted, ...], WeightedMany("data", share=True)]
 
 Size: TypeAlias = Annotated[int, Amount("Size"), Ge(0)]
+SizeOrShare: TypeAlias = Annotated[
+    Any, Amount("Size", measured=True, or_share=True), AfterValidator(_share_or_amount)
+]
 Rate: TypeAlias = Annotated[float, Amount("Rate", "B/s"), Gt(0)]
 Price: TypeAlias = Annotated[Any, Amount("Price", measured=True), AfterValidator(_above_zero)]
 Share: TypeAlias = Annotated[float, Amount("Share"), Ge(0), Le(1)]

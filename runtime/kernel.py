@@ -48,11 +48,16 @@ class Method:
 
 @dataclass
 class Meter:
-    """What a kernel used, counted by the kernel itself. Bytes are payload bytes, not headers."""
+    """What a kernel used, counted by the kernel itself. Bytes are payload bytes, not headers.
+
+    `expert_bytes` are those of `bytes_read` that a budget of a merge binds; `analysis_bytes` were read beside
+    them to find out what to read.
+    """
 
     bytes_read: int = 0
     bytes_written: int = 0
     expert_bytes: int = 0
+    analysis_bytes: int = 0
     tokens: int = 0
     flops: float = 0.0
     steps: int = 0
@@ -66,7 +71,10 @@ class Emit(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """What a kernel may use besides its inputs."""
+    """What a kernel may use besides its inputs.
+
+    `reads` says what a merge under a budget reads of its experts: name of a tensor -> `merge.reads.Reads`.
+    """
 
     out: Path
     emit: Emit
@@ -74,6 +82,7 @@ class Context:
     seed: int | None = None
     threads: int = 1
     device: str = "cpu"
+    reads: Mapping[str, Any] | None = None
 
 
 class RunError(Exception):

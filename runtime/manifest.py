@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 
 from fusec.compiler.files import UsedFile
 from fusec.compiler.packages import PackagePin
+from fusec.compiler.reads.planned import PlannedReads
 from fusec.lang.codes.fuse505_newer_format import NewerFormat
 from fusec.runtime.digest import FileEntry, bytes_digest
 from fusec.runtime.durable import write_file
@@ -46,6 +47,8 @@ class NodeRecord(Struct, frozen=True, kw_only=True):
     actual     resource -> amount: bytes_read, bytes_written, expert_bytes, tokens, flops, seconds,
                peak_memory (of the whole process while the step ran, resident bytes; only where the system
                tells), retries; empty when reused
+    reads      what a merge under a budget read, with the hashes of those blocks, and how far its result is
+               from that of a full read
     """
 
     name: str
@@ -62,6 +65,7 @@ class NodeRecord(Struct, frozen=True, kw_only=True):
     seed: int | None = None
     estimate: dict[str, float | tuple[float, float, float]] = {}
     actual: dict[str, float] = {}
+    reads: PlannedReads | None = None
 
 
 class SourceRecord(Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ import fusec
 from fusec.compiler.ir import Node, Ref
 from fusec.compiler.lock import encode_lock, make_lock
 from fusec.compiler.plan import Plan, Task
+from fusec.compiler.reads.planned import PlannedReads
 from fusec.runtime.digest import FolderDigest, bytes_digest
 from fusec.runtime.kernel import Artifact
 from fusec.runtime.manifest import (
@@ -31,6 +32,7 @@ def node_record(
     ids: Mapping[str, str],
     state: Literal["computed", "reused"],
     actual: Mapping[str, float],
+    reads: PlannedReads | None = None,
 ) -> NodeRecord:
     """One step: what it was asked, what the plan said it would take, what it took and what came out."""
     cost = {name: getattr(task.cost, name) for name in task.cost.__struct_fields__}
@@ -52,6 +54,7 @@ def node_record(
         seed=dict(node.slots).get("seed"),
         estimate=estimate,
         actual=dict(actual),
+        reads=reads,
     )
 
 

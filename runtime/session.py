@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -52,6 +52,8 @@ class Session:
     settings: Mapping[str, str] = field(default_factory=dict)
     store_root: Path | None = None
     download: bool = False
+    online: bool = True
+    _ladders: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         lock = self._read_lock()
@@ -79,11 +81,13 @@ class Session:
     def facts(self, request: SourceRequest) -> SourceFacts | SourceProblem:
         """What the lock says, or else what the headers say; reads no tensor payload and no rows.
 
-        Only with `download` may the network be asked for what is not in a cache.
+        Only with `download` may the network be asked for what is not in a cache, and never without `online`.
         """
         found = self._locked.get(request) or self._seen.get(request)
         if found is None:
-            found = self._seen[request] = inspect(request, base=self.base, download=self.download)
+            found = self._seen[request] = inspect(
+                request, base=self.base, download=self.download, online=self.online
+            )
         return found
 
     def packages(self, name: str) -> Extension | PackageProblem:
@@ -200,6 +204,7 @@ class Session:
         from fusec.compiler.ir import Ref
         from fusec.compiler.lower import lower
         from fusec.compiler.plan import make_plan
+        from fusec.compiler.reads.limits import has_budget
         from fusec.runtime.digest import bytes_digest
 
         refs: list[Ref] = []
@@ -210,6 +215,12 @@ class Session:
                 raise RunError(f"nothing in {self.spec} is called `{name}`", hint=f"there are {known}")
             refs.extend(found)
         graph = lower(checked.typed, refs)
+        planner = None
+        if any(has_budget(node) for node in graph.nodes.values()):
+            from fusec.runtime.reading_ahead import planner_before_the_run
+
+            typed, ladders = checked.typed, self._ladders
+            planner = planner_before_the_run(typed, graph, self.base, self.store_path, ladders)
         return make_plan(
             checked.typed,
             graph,
@@ -218,6 +229,7 @@ class Session:
             stored=stored,
             without=without,
             target=None if target is None else checked.typed.targets[target],
+            planner=planner,
         )
 
 

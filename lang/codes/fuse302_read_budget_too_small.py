@@ -12,15 +12,16 @@ from fusec.lang.source import Span
 class ReadBudgetTooSmall(Diagnostic, code="FUSE302"):
     """A read budget lies below the least that the step must read.
 
-    A budget of expert reads makes fusec choose which blocks of weights are worth reading. Weights are read
-    in whole blocks, and some have no substitute, so there is a least amount. The message names it, worked
-    out from the headers alone. `fusec plan --sweep expert_reads=…` shows what each amount buys.
+    A budget of expert reads makes fusec choose which blocks of weights are worth reading. Full weights can be
+    left out block by block, down to nothing. The factors of an adapter cannot: every element of its change
+    needs all of one factor, and they are small, so they are read in any case. The message names that
+    least amount, worked out from the headers alone.
 
     ```fuse fails
     edition 2026
 
     model base from "fixture:llama-a"
-    model math from "fixture:llama-a-math"
+    delta math from "fixture:lora-math"
 
     model merged = merge {
       base: base
@@ -36,7 +37,7 @@ class ReadBudgetTooSmall(Diagnostic, code="FUSE302"):
     edition 2026
 
     model base from "fixture:llama-a"
-    model math from "fixture:llama-a-math"
+    delta math from "fixture:lora-math"
 
     model merged = merge {
       base: base
@@ -61,7 +62,7 @@ class ReadBudgetTooSmall(Diagnostic, code="FUSE302"):
         return (Mark(self.at),)
 
     def why(self) -> str:
-        return "weights are read in whole blocks, and some of them have no substitute"
+        return "an adapter is read whole: every element of its change needs all of one factor"
 
     def fixes(self) -> tuple[Fix, ...]:
         return (Fix(f"allow {self.needs} or more; `fusec plan --sweep` shows what more would buy"),)

@@ -1,1 +1,1 @@
-"""What models hold, measured block by block and kept in the catalog: hashes, norms, sketches, inner products."""
+"""What models hold, measured block by block: hashes, norms, sketches, inner products; kept in the catalog."""

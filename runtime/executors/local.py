@@ -10,17 +10,19 @@ import importlib
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from fusec.compiler.identity import graph_ids
 from fusec.compiler.ir import Check, Graph, Keep, Node, Output, Ref
 from fusec.compiler.passes.reuse import missing
 from fusec.compiler.plan import Plan, PlannedSource, Task, encode_plan
+from fusec.compiler.reads.planned import PlannedReads
 from fusec.compiler.step import find_verb
+from fusec.runtime.analysis.columns_store import ColumnsStore
 from fusec.runtime.checks import decide
 from fusec.runtime.destinations import destinations
 from fusec.runtime.events import (
@@ -140,6 +142,7 @@ class _Run:
         self.sources: Mapping[str, PlannedSource] = {source.name: source for source in plan.sources}
         self.artifacts: dict[str, Artifact] = {}
         self.records: dict[str, NodeRecord] = {}
+        self.planned: dict[str, PlannedReads] = {}
         self.places = destinations(self.graph, base, store) if options.publish else {}
         self.id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
@@ -219,19 +222,25 @@ class _Run:
         for name, node in self.graph.nodes.items():
             if node.verb in ("source.model", "source.delta", "source.tokenizer"):
                 if name in needed:
-                    self.artifacts[name] = self._open(node)
+                    self.artifacts[name] = self._open(node, needed)
             elif name in needed:
                 self._compute(node)
             elif self.ids[name] in present:
                 self._reuse(node)
 
-    def _open(self, node: Node) -> Artifact:
+    def _open(self, node: Node, needed: Collection[str]) -> Artifact:
         source = self.sources[node.name]
         if node.verb == "source.tokenizer":
-            path = open_tokenizer(source.request, source.facts, base=self.base)  # type: ignore[arg-type]
+            path = open_tokenizer(source.request, source.facts, base=self.base, cache=self.store.remote)  # type: ignore[arg-type]
             return Artifact("tokenizer", path, self.ids[node.name])
-        digest = self.store.catalog.file_digest
-        path = open_model(source.request, source.facts, base=self.base, digest=digest)  # type: ignore[arg-type]
+        path = open_model(
+            source.request,
+            source.facts,  # type: ignore[arg-type]
+            base=self.base,
+            digest=self.store.catalog.file_digest,
+            cache=self.store.remote,
+            whole=reads_whole(self.graph, node.name, needed),
+        )
         return Artifact(kind_of_node(node), path, self.ids[node.name])
 
     def _reuse(self, node: Node) -> None:
@@ -288,6 +297,7 @@ class _Run:
         """Run the kernel of a node into `out`."""
         slots = dict(node.slots)
         seed = slots.get("seed")
+        reads = self._decide_reads(node, meter) if node.verb == "merge" else None
         ctx = Context(
             out=out,
             emit=self.log.task(node.name),
@@ -295,6 +305,7 @@ class _Run:
             seed=seed,
             threads=self.threads,
             device=self.options.device,
+            reads=reads,
         )
         if node.verb == "source.data":
             source = self.sources[node.name]
@@ -308,6 +319,23 @@ class _Run:
         with packages_are_named(node):
             kernel: Callable[..., None] = importlib.import_module(module).run
             kernel(inputs, rest, ctx)
+
+    def _decide_reads(self, node: Node, meter: Meter) -> Mapping[str, Any] | None:
+        """What a merge reads of its experts; None for everything."""
+        from fusec.runtime.reading_now import decide
+
+        decided = decide(
+            node,
+            self.tasks[node.name].reads,
+            ColumnsStore(self.store.catalog),
+            self._artifact,
+            self.store.root / "objects",
+            meter,
+            self.threads,
+        )
+        if decided.planned is not None:
+            self.planned[node.name] = decided.planned
+        return decided.reads
 
     def _artifact(self, ref: Ref) -> Artifact:
         whole = self.artifacts[ref.node]
@@ -369,7 +397,29 @@ class _Run:
         actual: Mapping[str, float],
     ) -> NodeRecord:
         digest = self.store.digest(artifact.id)
-        return node_record(node, self.tasks[node.name], artifact, digest, self.ids, state, actual)
+        return node_record(
+            node,
+            self.tasks[node.name],
+            artifact,
+            digest,
+            self.ids,
+            state,
+            actual,
+            self.planned.get(node.name),
+        )
+
+
+IN_RANGES = ("merge", "task_vector")
+"""Verbs that read weights in ranges, so that what lies elsewhere can stay there."""
+
+
+def reads_whole(graph: Graph, source: str, needed: Collection[str]) -> bool:
+    """Whether anything that will be done needs the files of a source, and not only ranges of them."""
+    for name in needed:
+        node = graph.nodes[name]
+        if node.verb not in IN_RANGES and any(ref.node == source for ref in node.inputs):
+            return True
+    return any(isinstance(goal, Output) and goal.of.node == source for goal in graph.goals)
 
 
 def kind_of_node(node: Node) -> Kind:

@@ -179,6 +179,10 @@ EXAMPLES: dict[str, list[dict[str, object]]] = {
     ],
     "FUSE211": [{"at": LAW, "result": "score"}],
     "FUSE212": [{"at": LAW, "what": "density", "got": "1.5", "allowed": "above 0, at most 1"}],
+    "FUSE213": [
+        {"name": "law", "at": LAW, "found": "its tensors are numbered in `a` and `b`", "declared": BASE},
+        {"name": "law", "at": LAW, "found": "", "declared": None},
+    ],
     "FUSE301": [
         {
             "at": LAW,
@@ -225,6 +229,19 @@ EXAMPLES: dict[str, list[dict[str, object]]] = {
         {"at": LAW, "steps": ("merged", "few"), "machine": None},
     ],
     "FUSE307": [{"at": LAW, "limit": "teacher", "uses": "tokens of a teacher"}],
+    "FUSE308": [
+        {"at": LAW, "slot": "max_error", "method": "ties", "method_at": MATH, "others": ("average", "linear")}
+    ],
+    "FUSE309": [
+        {
+            "at": LAW,
+            "slot": "expert_reads",
+            "unknown": ("math", "code"),
+            "command": "fusec catalog analyze ./math ./code --base ./base",
+            "reads": reads,
+        }
+        for reads in ("", "2.1 GB")
+    ],
     "FUSE401": [
         {"verb": "sample", "at": at("sample")},
         {"verb": "dropout", "at": at("shuffle")},

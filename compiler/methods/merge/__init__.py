@@ -7,9 +7,13 @@ expert may be a delta itself. Methods of deltas take it as it is. For methods of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, Literal, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
+
+from fusec.compiler.slots import OneOrEach, Plain
 from fusec.compiler.step import Method
 
 Budget = Literal["additive", "blocks", "none"]
@@ -24,12 +28,42 @@ class Passes(NamedTuple):
     experts: int
 
 
+class Bound(NamedTuple):
+    """How long the update of a block can be, from the lengths |D_i| of what the experts changed in it.
+
+    With f_i the factors: `sum` says at most `sum_i f_i |D_i|`, `root` at most `sqrt(sum_i (f_i |D_i|)^2)`.
+    """
+
+    form: Literal["sum", "root"]
+    factors: tuple[float, ...]
+
+
+class Misfit(NamedTuple):
+    """Arguments of a method that do not go with each other or with the experts."""
+
+    what: str
+    got: str
+    allowed: str
+
+
+def _is_share(value: Any) -> Any:
+    if not all(0 < share <= 1 for share in (value if isinstance(value, tuple) else (value,))):
+        raise PydanticCustomError("share", "above 0 and at most 1", {"gt": 0, "le": 1})
+    return value
+
+
+Density: TypeAlias = Annotated[
+    float | tuple[float, ...], OneOrEach(Plain("float")), AfterValidator(_is_share)
+]
+"""The share of its changes that an expert keeps: one number, or one for each expert as they are listed."""
+
+
 class MergeMethod(Method):
     """What checking and planning ask of a method.
 
     `weighted` says whether experts may carry weights, `least` and `most` how many there may be, `divides`
     whether the result is divided by the sum of the weights, `passes` what is read how often, `budget` what
-    `expert_reads` may leave out. The arithmetic is `operator(weights, **arguments)` of the method's kernel,
+    `expert_reads` may leave out, `of_changes` whether experts equal to the base give the base. The arithmetic is `operator(weights, **arguments)` of the method's kernel,
     for fusec's own methods the module of the same name under `fusec.runtime.kernels.merge.operators`; see
     `fusec.runtime.kernels.merge.operator`.
     """
@@ -37,8 +71,12 @@ class MergeMethod(Method):
     weighted: ClassVar[bool] = True
     least: ClassVar[int] = 1
     most: ClassVar[int | None] = None
-    budget: ClassVar[Budget] = "none"
+    of_changes: ClassVar[bool] = True
     joined_by = "operator"
+
+    @property
+    def budget(self) -> Budget:
+        return "none"
 
     @property
     def divides(self) -> bool:
@@ -50,3 +88,34 @@ class MergeMethod(Method):
     def coefficients(self, weights: Sequence[float]) -> tuple[float, ...] | None:
         """The c_i of `B + sum c_i D_i` for a weight of each expert; None where tensors decide them."""
         return None
+
+    def bound(self, weights: Sequence[float]) -> Bound | None:
+        """What a block that is left out of all experts changes at most; None where nothing is known."""
+        return None
+
+    def misfits(self, experts: int) -> Iterator[Misfit]:
+        """What is wrong with the arguments for so many experts."""
+        for name in self.per_expert():
+            value = getattr(self, name)
+            if isinstance(value, tuple) and len(value) != experts:
+                numbers = f"{len(value)} number{'s' * (len(value) != 1)}"
+                yield Misfit(f"`{name}`", numbers, f"one number, or one for each of the {experts} experts")
+
+    @classmethod
+    def per_expert(cls) -> tuple[str, ...]:
+        """The arguments that may have one number for each expert."""
+        return tuple(name for name, want in cls.wants().items() if isinstance(want, OneOrEach))
+
+    def of_expert(self, i: int) -> tuple[float, ...]:
+        """What `per_expert` arguments say about one expert."""
+        values = (getattr(self, name) for name in self.per_expert())
+        return tuple(value[i] if isinstance(value, tuple) else value for value in values)
+
+    def rearranged(self, places: Sequence[int]) -> Self:
+        """The method for the experts in another order: first that of place `places[0]`, and so on."""
+        lists = {
+            name: value[0] if len(set(value)) == 1 else tuple(value[place] for place in places)
+            for name in self.per_expert()
+            if isinstance(value := getattr(self, name), tuple)
+        }
+        return self.model_copy(update=lists) if lists else self

@@ -5,8 +5,14 @@ same tensors and K experts:
 
     method                   base read      experts read    written
     average, linear          0              E               P (in the output dtype) + kept
-    task_arithmetic, ties    P              E               the same
-    ties, density < 1        (2G + 1) P     3 E             the same, with G = K / 8 rounded up
+    task_arithmetic          P              E               the same
+    ties, breadcrumbs*       (G + 1) P      2 E             the same, with G = K / 8 rounded up
+    dare_*, della*           P              E               the same
+    with rescale: l1         P more         E more          the same
+
+An expert of density 1 is read once. For ties and breadcrumbs, tensors above a million elements may be looked
+at again: the 32 K elements where equals at the threshold part, and in three more passes those whose changes
+are spread so oddly that a sample misjudges them.
 
 Kept tensors are read from the base once and from no expert. Tensors other than BF16, F16 and F32 have to be
 identical everywhere: each expert's is read once, the base's K + 1 times. One-element tensors are never
@@ -23,8 +29,11 @@ from __future__ import annotations
 import importlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from fusec.compiler.methods.merge import MergeMethod
+from fusec.compiler.step import methods_of
 from fusec.runtime.hf_folder import SHARD_BYTES, ModelWriter, copy_companions
 from fusec.runtime.kernel import Artifact, Context, Method, RunError
 from fusec.runtime.kernels.merge.deltas import Delta, read_delta
@@ -49,12 +58,13 @@ def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> No
     tokenizer, and is the same to the byte for every order of the experts and number of threads.
     """
     base = inputs["base"]
-    experts = _canonical(inputs["experts"], slots["method"])
-    operator = _operator(slots["method"], [weight for _, weight in experts])
+    experts, method = _canonical(inputs["experts"], slots["method"])
+    operator = _operator(method, [weight for _, weight in experts])
     stored, named = DTYPES[slots["dtype"]] if slots["dtype"] else (None, None)
     try:
         headers = [_headers(artifact) for artifact, _ in experts]
-        jobs = match_tensors(read_model_headers(base.path), headers, keep=slots["keep"], dtype=stored)
+        base_headers = read_model_headers(base.path)
+        jobs = match_tensors(base_headers, headers, keep=slots["keep"], dtype=stored, reads=ctx.reads)
         planned = [job.target for job in jobs if not isinstance(job, SameHead)]
         copy_companions(base.path, ctx.out, dtype=named)
         with ModelWriter(ctx.out, planned, shard_bytes=slots["shard_size"] or SHARD_BYTES) as writer:
@@ -70,14 +80,30 @@ def _headers(expert: Artifact) -> ModelHeaders | Delta:
 
 def _canonical(
     experts: Sequence[tuple[Artifact, float | None]], method: Method
-) -> list[tuple[Artifact, float]]:
-    """Experts with their weights, in an order that does not depend on the one given."""
+) -> tuple[list[tuple[Artifact, float]], Method]:
+    """Experts with weights, and the method for them, in an order that does not depend on the one given."""
     if method.name == "average" and not method.kernel and any(weight is not None for _, weight in experts):
         raise RunError(
             "average weighs all experts alike, but a weight is given", hint="method: linear takes weights"
         )
     weighted = [(artifact, 1.0 if weight is None else float(weight)) for artifact, weight in experts]
-    return sorted(weighted, key=lambda pair: (pair[0].id, pair[1]))
+    lists = {name: method[name] for name in _per_expert(method) if isinstance(method[name], Sequence)}
+
+    def rank(place: int) -> tuple[str, float, list[float]]:
+        artifact, weight = weighted[place]
+        return artifact.id, weight, [values[place] for values in lists.values()]
+
+    places = sorted(range(len(weighted)), key=rank)
+    rearranged = {name: tuple(values[place] for place in places) for name, values in lists.items()}
+    return [weighted[place] for place in places], replace(method, args={**method.args, **rearranged})
+
+
+def _per_expert(method: Method) -> tuple[str, ...]:
+    """The arguments that may have a number for each expert; those of packages have none."""
+    if method.kernel:
+        return ()
+    declared = methods_of("merge")[method.name]
+    return declared.per_expert() if issubclass(declared, MergeMethod) else ()
 
 
 def _identities(experts: Sequence[tuple[Artifact, float]]) -> list[str]:

@@ -15,6 +15,7 @@ from queue import SimpleQueue
 
 from fusec.runtime.hf_folder import ModelWriter
 from fusec.runtime.kernel import Context
+from fusec.runtime.kernels.merge.ahead import open_for_ranges
 from fusec.runtime.kernels.merge.changes import paths_of
 from fusec.runtime.kernels.merge.match import Copy, Identical, Job, Merge, SameHead
 from fusec.runtime.kernels.merge.operator import Operator
@@ -98,6 +99,6 @@ def _paths(jobs: Sequence[Job]) -> set[Path]:
 
 
 def _open(path: Path, stack: ExitStack) -> int:
-    fd = os.open(path, os.O_RDONLY)
+    fd = open_for_ranges(path)
     stack.callback(os.close, fd)
     return fd

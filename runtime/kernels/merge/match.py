@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from fusec.compiler.facts import EMBEDDINGS, TIED_HEADS
@@ -63,11 +63,13 @@ def match_tensors(
     *,
     keep: Sequence[str] = (),
     dtype: str | None = None,
+    reads: Mapping[str, Reads] | None = None,
 ) -> tuple[Job, ...]:
     """The work of a merge, checks first, then one job per tensor of the base by name.
 
     Tensors that match a `keep` pattern come from the base whatever the experts hold. `dtype` is the
-    safetensors dtype of merged tensors (None: the base's). Raises RunError naming tensor and model.
+    safetensors dtype of merged tensors (None: the base's). `reads` is what a plan reads of each merged
+    tensor. Raises RunError naming tensor and model.
     """
     for pattern in keep:
         if not any(fnmatchcase(name, pattern) for name in base.tensors):
@@ -83,7 +85,14 @@ def match_tensors(
             found = _head_checks(base, expert, keep)
             others.append(expert)
         checks += found
-    return (*checks, *(_job(name, base, others, name in kept, dtype) for name in base.tensors))
+    jobs = tuple(_job(name, base, others, name in kept, dtype) for name in base.tensors)
+    # What a plan is made from tells equal heads by their hashes, so they are not read again.
+    return (*checks, *jobs) if reads is None else tuple(_planned(job, reads) for job in jobs)
+
+
+def _planned(job: Job, reads: Mapping[str, Reads]) -> Job:
+    """A job with what a plan reads for it."""
+    return replace(job, reads=reads[job.target.name]) if isinstance(job, Merge) else job
 
 
 def _job(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,22 +20,38 @@ class Reads:
     read      (K, B) bool   whether the plan takes the expert's block; what it leaves out counts as unchanged
     zero      (K, B) bool   the expert's block holds the base's bytes: never read, whatever the plan
     owner     (K, B) int32  the first expert with the same bytes in the block, itself if none
-    complete  whether nothing that differs from the base is left out
+    resting   whether a block of which nothing is read has the base's bytes
+    hashes    (K, B, 16) uint8    what the bytes of a block that is read must hash to, see `block_hash`
     """
 
     block: int
     read: Flags
     zero: Flags
     owner: NDArray[np.int32]
-    complete: bool
+    resting: bool
+    hashes: NDArray[np.uint8] | None = None
 
-    def present(self, block: int) -> tuple[int, ...]:
-        """The experts that change something in a block and are read."""
-        return tuple(np.flatnonzero(self.read[:, block] & ~self.zero[:, block]).tolist())
+    def present(self, start: int, stop: int) -> tuple[int, ...]:
+        """The experts that change something between two elements and are read."""
+        blocks = slice(start // self.block, -(-stop // self.block))
+        return tuple(np.flatnonzero(self.taken[:, blocks].any(axis=1)).tolist())
+
+    @cached_property
+    def taken(self) -> Flags:
+        """(K, B): whether bytes of the expert are read."""
+        return self.read & ~self.zero
+
+    def runs(self, start: int, stop: int, flags: Flags) -> Iterator[tuple[int, int, bool]]:
+        """A range of elements in runs of blocks with equal `flags` (B,): start, stop, and the flag."""
+        first, last = start // self.block, -(-stop // self.block)
+        inside = flags[first:last]
+        edges = [0, *(np.flatnonzero(np.diff(inside)) + 1).tolist(), len(inside)]
+        for a, b in pairwise(edges):
+            yield max(start, (first + a) * self.block), min(stop, (first + b) * self.block), bool(inside[a])
 
     def shared(self) -> int:
         """The most groups of experts that share their bytes within one block."""
-        used = self.read & ~self.zero
+        used = self.taken
         sizes = np.stack([((self.owner == k) & used).sum(axis=0) for k in range(len(self.owner))])
         return int((sizes > 1).sum(axis=0).max(initial=0))
 

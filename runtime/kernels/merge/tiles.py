@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from fusec.runtime.analysis.inner import Gram, total
+from fusec.runtime.kernels.merge.ahead import STRETCH, announce
 from fusec.runtime.kernels.merge.changes import LowRank, Source, Stored, Unchanged
 from fusec.runtime.kernels.merge.codec import F32
 from fusec.runtime.kernels.merge.match import Merge
-from fusec.runtime.kernels.merge.operator import F64, add_update
+from fusec.runtime.kernels.merge.operator import F64, Tensor, add_update
 from fusec.runtime.kernels.merge.reads import split_at_blocks
 
 if TYPE_CHECKING:
     from fusec.runtime.kernels.merge.worker import Worker
+
+T = TypeVar("T")
 
 # Bytes of float32 buffers per worker: what a core's second-level cache holds.
 WORKING_SET = 1 << 20
@@ -60,6 +63,15 @@ class TensorView:
         rows = max(1, tile_size(self.job, buffers) // columns)
         yield from self._cut(rows * columns, buffers, None)
 
+    def part(self, begin: int, end: int) -> TensorView:
+        return TensorView(self.job, self.worker, begin, end)
+
+    def spread(self, ranges: Sequence[tuple[int, int]], work: Callable[[Tensor], T]) -> list[T]:
+        def task(begin: int, end: int) -> Callable[[Worker], T]:
+            return lambda worker: work(TensorView(self.job, worker, begin, end))
+
+        return self.worker.shelf.share(self.name, [task(*bounds) for bounds in ranges], self.worker)
+
     def whole(self, buffers: int) -> Iterator[TileView]:
         yield from self._cut(max(1, self.elements), buffers, None)
 
@@ -73,7 +85,12 @@ class TensorView:
 
     def _cut(self, size: int, buffers: int, block: int | None) -> Iterator[TileView]:
         stop = self.elements if self.end is None else self.end
+        announced = self.begin
         for at, count in split_at_blocks(self.begin, stop, size, block):
+            if at + count > announced:
+                end = min(stop, max(announced + STRETCH, at + count))
+                announce(self.worker.fds, self.job, announced, end, base=self.worker.base_bytes > 0)
+                announced = end
             yield TileView(self.job, self.worker, at, count, buffers)
 
 
@@ -91,8 +108,8 @@ class TileView:
 
     @cached_property
     def present(self) -> tuple[int, ...]:
-        reads = self.job.reads
-        experts = range(len(self.job.experts)) if reads is None else reads.present(self.start // reads.block)
+        reads, stop = self.job.reads, self.start + self.size
+        experts = range(len(self.job.experts)) if reads is None else reads.present(self.start, stop)
         return tuple(i for i in experts if not isinstance(self.job.experts[i], Unchanged))
 
     def base(self, buffer: int) -> F32:
@@ -140,13 +157,14 @@ class TileView:
 
     def _read(self, i: int, source: Source, out: F32) -> F32:
         """An expert's values; bytes that several experts share in this block are read once."""
+        sealed = None if self.job.reads is None else (self.job.reads, i)
         owner = self._owners.get(i)
         if owner is None:
-            self.worker.expert_bytes += self.worker.read(source, self.start, out)
+            self.worker.expert_bytes += self.worker.read(source, self.start, out, sealed)
             return out
         if owner not in self._held:
             self._held[owner] = self._spare(_SPARES + len(self._held))
-            self.worker.expert_bytes += self.worker.read(source, self.start, self._held[owner])
+            self.worker.expert_bytes += self.worker.read(source, self.start, self._held[owner], sealed)
         np.copyto(out, self._held[owner])
         return out
 
@@ -154,7 +172,7 @@ class TileView:
     def _owners(self) -> dict[int, int]:
         """Of experts that are present and share their bytes here with another one: whose bytes they are."""
         reads = self.job.reads
-        if reads is None:
+        if reads is None or self.start // reads.block < (self.start + self.size - 1) // reads.block:
             return {}
         owners = {i: int(reads.owner[i, self.start // reads.block]) for i in self.present}
         counts = Counter(owners.values())

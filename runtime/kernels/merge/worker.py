@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,10 @@ from fusec.runtime.kernels.merge.codec import F32, STORED, decode, encode, first
 from fusec.runtime.kernels.merge.match import Copy, Identical, Merge, SameHead
 from fusec.runtime.kernels.merge.operator import Operator, Tile
 from fusec.runtime.kernels.merge.products import Factors
+from fusec.runtime.kernels.merge.reads import Reads
+from fusec.runtime.kernels.merge.seals import Seals
 from fusec.runtime.kernels.merge.shelf import Shelf
-from fusec.runtime.kernels.merge.tiles import WORKING_SET, TensorView
+from fusec.runtime.kernels.merge.tiles import WORKING_SET, TensorView, TileView
 from fusec.runtime.kernels.merge.units import Unit
 from fusec.runtime.positioned import read_into
 from fusec.runtime.sources.adapter import Factor
@@ -42,6 +44,7 @@ class Worker:
         self.base_bytes = self.expert_bytes = self.written = 0
         self._raw = np.empty(0, np.uint8)
         self._floats: list[F32] = []
+        self._seals = Seals()
 
     def do(self, unit: Unit) -> None:
         match unit.job:
@@ -71,9 +74,31 @@ class Worker:
         def start() -> Callable[[Tile], F32]:
             return self.operator.start(TensorView(job, self))
 
-        merge = self.shelf.get(job.target.name, "start", start)
+        merge = self.shelf.get(job.target.name, "start", start, helper=self)
+        for begin, end in self._runs(job, unit):
+            self._merge_range(job, merge, unit.tiles(TensorView(job, self, begin, end), self.operator))
+
+    def _runs(self, job: Merge, unit: Unit) -> Iterator[tuple[int, int]]:
+        """The parts of a unit to compute; what keeps the base's bytes is copied on the way."""
+        reads, base = job.reads, job.base.tensor
+        whole = self.operator.grain == "tensor"
+        if reads is None or whole or not reads.resting or job.target.dtype != base.dtype:
+            yield unit.start, unit.stop
+            return
+        size = STORED[base.dtype].itemsize
+        for begin, end, busy in reads.runs(unit.start, unit.stop, np.any(reads.taken, axis=0)):
+            if not busy:
+                start, count = base.start + begin * size, (end - begin) * size
+                fd, where = self.fds[job.base.path], str(job.base.path)
+                self.writer.copy(job.target.name, fd, start, count, where, offset=begin * size)
+                self.base_bytes += count
+                self.written += count
+            else:
+                yield begin, end
+
+    def _merge_range(self, job: Merge, merge: Callable[[Tile], F32], tiles: Iterator[TileView]) -> None:
         target, dtype = job.target, STORED[job.target.dtype]
-        for tile in unit.tiles(TensorView(job, self, unit.start, unit.stop), self.operator):
+        for tile in tiles:
             values = merge(tile)
             out = self.raw(values.size, dtype)
             encode(values, target.dtype, out)
@@ -103,12 +128,17 @@ class Worker:
             if not np.array_equal(left, right):
                 raise RunError(problem)
 
-    def read(self, source: Source, start: int, out: F32) -> int:
-        """Decodes `out.size` elements from flat index `start` on; returns the bytes read."""
+    def read(self, source: Source, start: int, out: F32, sealed: tuple[Reads, int] | None = None) -> int:
+        """Decodes `out.size` elements from flat index `start` on; returns the bytes read.
+
+        `sealed` has the plan of an expert's reads and its number, where the bytes must be those of the plan.
+        """
         dtype = source.tensor.dtype
         stored = out if dtype == "F32" else self.raw(out.size, STORED[dtype])
         offset = source.tensor.start + start * stored.itemsize
         read_into(self.fds[source.path], stored, offset, str(source.path))
+        if sealed is not None:
+            self._seals.take(*sealed, source, start, stored)
         at = first_nonfinite(stored, dtype)
         if at is not None:
             raise RunError(f"{source} is not finite at flat index {start + at}", hint="the model is damaged")

@@ -1,0 +1,116 @@
+"""Estimates how much experts change from one page of each block: less than one byte in a hundred is read.
+
+It is for models that are merged once, where measuring them would read more than the merge saves. Estimates
+say where to read first; they bound nothing, and without hashes no equal blocks are found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fusec.compiler.reads.columns import BLOCK, F64, block_count
+from fusec.runtime.analysis.columns_store import ColumnSet, ColumnsStore, weights_stamp
+from fusec.runtime.analysis.family import sample_key
+from fusec.runtime.analysis.members import measurable
+from fusec.runtime.analysis.mixing import mixed
+from fusec.runtime.analysis.tables import SampleTable
+from fusec.runtime.kernels.merge.changes import Source, Stored
+from fusec.runtime.kernels.merge.codec import STORED, decode
+from fusec.runtime.kernels.merge.match import Merge, match_tensors
+from fusec.runtime.positioned import byte_view
+from fusec.runtime.ranges import RangeFile, open_file
+
+PAGE = 4096
+_SEED = 0x7361_6D70_6C65
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Bytes that were read, and the bytes of weights that they stand for."""
+
+    read: int
+    of: int
+
+
+def sample(
+    store: ColumnsStore, models: Sequence[Path], base: Path, *, keep: Sequence[str] = (), block: int = BLOCK
+) -> Sampling:
+    """Writes estimated norms of the changes of `models`, full models or stored task vectors, to the catalog.
+
+    Raises RunError where they do not fit the base.
+    """
+    members = [measurable(folder) for folder in (base, *models)]
+    jobs = match_tensors(members[0].stored, [one.content for one in members[1:]], keep=keep)
+    keys = [sample_key(one.folder) for one in members]
+    tables: list[dict[str, bytes]] = [{} for _ in models]
+    with ExitStack() as stack:
+        reader = _Reader(stack)
+        for job in jobs:
+            if not isinstance(job, Merge):
+                continue
+            for expert, change in enumerate(job.experts):
+                if isinstance(change, Source | Stored):
+                    norm2 = reader.norm2(job.base, change, block)
+                    tables[expert][job.target.name] = SampleTable(job.target.name, block, norm2).encode()
+    for one, key in zip(members, keys, strict=True):
+        store.remember(one.folder, weights_stamp(one.folder), key, "sampled")
+    sets = [ColumnSet("sampled", keys[0], (key,), block) for key in keys[1:]]
+    store.add(zip(sets, tables, strict=True))
+    return Sampling(reader.bytes, sum(one.stored.bytes for one in members))
+
+
+class _Reader:
+    def __init__(self, stack: ExitStack) -> None:
+        self.bytes = 0
+        self._stack = stack
+        self._files: dict[Path, RangeFile] = {}
+
+    def norm2(self, base: Source, change: Source | Stored, block: int) -> F64:
+        """(B,) estimates: the mean square over a page of each block, times the elements of the block."""
+        source = change.change if isinstance(change, Stored) else change
+        elements = source.tensor.elements
+        norm2: F64 = np.zeros(block_count(elements, block))
+        for number in range(len(norm2)):
+            start, stop = number * block, min((number + 1) * block, elements)
+            first, last = page_of(source, start, stop, number)
+            delta = self._values(source, first, last)
+            if isinstance(change, Source):
+                delta -= self._values(base, first, last)
+            delta[~np.isfinite(delta)] = 0
+            norm2[number] = np.add.reduce(delta * delta) * ((stop - start) / len(delta))
+        return norm2
+
+    def _values(self, source: Source, start: int, stop: int) -> F64:
+        dtype = source.tensor.dtype
+        stored, values = np.empty(stop - start, STORED[dtype]), np.empty(stop - start, np.float32)
+        offset = source.tensor.start + start * stored.itemsize
+        self._file(source.path).read_into(byte_view(stored), offset, f"tensor `{source.tensor.name}`")
+        self.bytes += stored.nbytes
+        decode(stored, dtype, values)
+        return values.astype(np.float64)
+
+    def _file(self, path: Path) -> RangeFile:
+        if path not in self._files:
+            self._files[path] = self._stack.enter_context(open_file(path, exact=True))
+        return self._files[path]
+
+
+def page_of(source: Source, start: int, stop: int, number: int) -> tuple[int, int]:
+    """The flat indices of one page of the file inside block `number`, its beginning where none fits.
+
+    Which page follows from the elements of the tensor and the number of the block.
+    """
+    itemsize = STORED[source.tensor.dtype].itemsize
+    begin, end = source.tensor.start + start * itemsize, source.tensor.start + stop * itemsize
+    first, last = -(-begin // PAGE), end // PAGE
+    if last <= first:
+        return start, min(stop, start + PAGE // itemsize)
+    random = mixed(mixed(np.array([source.tensor.elements ^ _SEED], np.uint64)) + np.uint64(number))
+    page = (first + int(random[0]) % (last - first)) * PAGE
+    # A tensor that does not begin at a multiple of its item size shares an element with the next page.
+    return -(-(page - source.tensor.start) // itemsize), (page + PAGE - source.tensor.start) // itemsize

@@ -1,0 +1,228 @@
+"""Plans what merges read of their experts, from what the catalog of a store knows about blocks.
+
+A merge with a budget reads the blocks that its plan names. Every other merge reads what it needs: where the
+catalog knows all models, blocks that equal the base are left out and equal blocks are read once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+import numpy as np
+
+from fusec.compiler.ir import Node, Pairs, Ref
+from fusec.compiler.methods.merge import MergeMethod
+from fusec.compiler.reads.access import decode, encode
+from fusec.compiler.reads.columns import Flags
+from fusec.compiler.reads.divide import divide
+from fusec.compiler.reads.ladder import BudgetTooSmall, Ladder, plan_reads
+from fusec.compiler.reads.limits import has_budget
+from fusec.compiler.reads.planned import PlannedReads, UnknownBlocks, additive, rests
+from fusec.compiler.reads.request import Request
+from fusec.compiler.step import method_called
+from fusec.runtime.analysis.columns_store import ColumnsStore
+from fusec.runtime.analysis.family import Family, Missing, family_columns
+from fusec.runtime.kernel import Artifact, RunError
+from fusec.runtime.kernels.merge.reads import Reads
+
+DIGITS = {"bf16": 8, "BF16": 8, "fp16": 11, "F16": 11, "fp32": 24, "F32": 24}
+"""Significand bits of stored floats, as specs and as files call them."""
+
+Place = Callable[[Ref], Artifact | None]
+"""Where a result lies, None while it is not there."""
+
+
+@dataclass(frozen=True)
+class Merging:
+    """A merge node as the planner sees it; experts, their names and weights in canonical order."""
+
+    base: Artifact
+    experts: tuple[Artifact, ...]
+    names: tuple[str, ...]
+    weights: tuple[float, ...]
+    method: MergeMethod
+    keep: tuple[str, ...]
+    dtype: str | None
+    expert_reads: int | None
+    max_error: float | None
+    analysis: Any
+
+    def with_less(self, spent: int) -> Merging:
+        """The same with part of the budget spent already."""
+        left = None if self.expert_reads is None else max(0, self.expert_reads - spent)
+        return replace(self, expert_reads=left)
+
+
+def merging(node: Node, place: Place) -> Merging | None:
+    """What a merge node combines; None while a part of it is not there."""
+    slots = dict(node.slots)
+    experts = slots["experts"]
+    pairs = experts.items if isinstance(experts, Pairs) else tuple((ref, None) for ref in experts)
+    base, placed = place(slots["base"]), [(place(ref), weight, ref) for ref, weight in pairs]
+    there = [(a, 1.0 if weight is None else weight, str(ref)[1:]) for a, weight, ref in placed if a]
+    if base is None or len(there) < len(placed):
+        return None
+    call = slots["method"]
+    ordered = sorted(there, key=lambda one: (one[0].id, one[1]))
+    return Merging(
+        base=base,
+        experts=tuple(artifact for artifact, _, _ in ordered),
+        names=tuple(name for _, _, name in ordered),
+        weights=tuple(weight for _, weight, _ in ordered),
+        method=method_called(call.name, "merge")(**dict(call.args)),  # type: ignore[arg-type]
+        keep=tuple(slots["keep"]),
+        dtype=slots["dtype"],
+        expert_reads=slots["expert_reads"],
+        max_error=slots["max_error"],
+        analysis=slots["analysis"],
+    )
+
+
+Ladders = dict[Merging, tuple[Family, Ladder]]
+
+
+class ReadPlans:
+    """Reads of merges by what one catalog knows; a ladder serves every budget over one family.
+
+    `ladders` keeps them for other plans of the same store.
+    """
+
+    def __init__(self, store: ColumnsStore, place: Place, ladders: Ladders | None = None) -> None:
+        self._store, self._place = store, place
+        self._ladders: Ladders = {} if ladders is None else ladders
+
+    def plan(self, node: Node) -> PlannedReads | UnknownBlocks | None:
+        """The reads of a merge with a budget; None where only the run can decide, or nothing is left out."""
+        if not has_budget(node):
+            return None
+        merge = merging(node, self._place)
+        if merge is None or merge.analysis == "sampled":
+            return None
+        return self.decide(merge)
+
+    def decide(self, merge: Merging) -> PlannedReads | UnknownBlocks:
+        """The reads of a merge whose parts are all there. RunError where adapters alone need more."""
+        found = self._ladder(merge)
+        if isinstance(found, Missing):
+            return unknown(merge)
+        family, ladder = found
+        checks = family.checked_bytes
+        try:
+            if merge.expert_reads is None:
+                access = ladder.for_error(float(merge.max_error or 0))
+            else:
+                access = ladder.at(max(0, merge.expert_reads - checks))
+        except BudgetTooSmall as error:
+            raise RunError(
+                f"FUSE302: the merge must read {error.needed} bytes of its adapters, the budget allows "
+                f"{merge.expert_reads}",
+                hint="raise `expert_reads`",
+            ) from None
+        complete = access.logical == ladder.total
+        of_changes = merge.method.of_changes
+        return PlannedReads(
+            access=encode(access),
+            hashes=_hashes(access.reads(), family),
+            resting=rests(merge.method, merge.weights) and (of_changes or not complete),
+            digest=access.digest,
+            physical=access.physical + checks,
+            logical=access.logical + checks,
+            full=family.expert_bytes(),
+            slack=access.slack,
+            certificate=access.certificate,
+        )
+
+    def divide(self, nodes: Sequence[Node], budget: int) -> Sequence[int] | None:
+        """Bytes for each of several merges that share a budget; None where only the run could say."""
+        merges = [merging(node, self._place) for node in nodes]
+        ladders = []
+        for merge in merges:
+            found = None if merge is None or merge.analysis == "sampled" else self._ladder(merge)
+            if found is None or isinstance(found, Missing):
+                return None
+            ladders.append(found[1])
+        return divide(ladders, budget)
+
+    def _ladder(self, merge: Merging) -> tuple[Family, Ladder] | Missing:
+        key = replace(merge, expert_reads=None, max_error=None)
+        if key not in self._ladders:
+            experts = merge.experts
+            family = family_columns(self._store, merge.base, experts, merge.analysis, keep=merge.keep)
+            if isinstance(family, Missing):
+                return family
+            method = additive(merge.method, merge.weights)
+            assert method is not None, f"{merge.method.name} takes no budget"
+            precision = DIGITS[merge.dtype] if merge.dtype else min(map(DIGITS.__getitem__, family.dtypes()))
+            norm = family.base_norm()
+            self._ladders[key] = (
+                family,
+                plan_reads(family, Request(method, base_norm=norm, precision=precision)),
+            )
+        return self._ladders[key]
+
+
+def unknown(merge: Merging) -> UnknownBlocks:
+    """What to say where nothing at all is known of a merge's models."""
+    folders = dict.fromkeys(e.path for e in merge.experts if not (e.path / "adapter_config.json").is_file())
+    gram = " --gram" if merge.analysis == "gram" else ""
+    command = f"fusec catalog analyze {' '.join(map(_short, folders))} --base {_short(merge.base.path)}{gram}"
+    size = sum(
+        file.stat().st_size for one in (merge.base.path, *folders) for file in one.glob("*.safetensors")
+    )
+    return UnknownBlocks(merge.names, command, size)
+
+
+def _short(path: Path) -> str:
+    """A path as one would type it here."""
+    relative = os.path.relpath(path)
+    return quote(min(str(path), relative, key=len))
+
+
+def reads_of(planned: PlannedReads) -> dict[str, Reads]:
+    """What the merge kernel is told to read, tensor by tensor."""
+    access = decode(planned.access)
+    hashes = np.frombuffer(planned.hashes, np.uint8).reshape(-1, 16)
+    own, found, at = access.reads(), {}, 0
+    for name, sources in access.sources().items():
+        numbers = np.arange(len(sources), dtype=np.int32)[:, None]
+        known = None
+        if len(hashes):
+            known = np.zeros((*sources.shape, 16), np.uint8)
+            count = int(own[name].sum())
+            known[own[name]] = hashes[at : at + count]
+            at += count
+        merged = sources >= 0
+        zero = np.zeros_like(merged)
+        found[name] = Reads(
+            access.block, merged, zero, np.where(merged, sources, numbers), planned.resting, known
+        )
+    return found
+
+
+def exact_savings(store: ColumnsStore, merge: Merging) -> dict[str, Reads] | None:
+    """What a full read may leave out without changing a bit; None where the catalog knows too little."""
+    family = family_columns(store, merge.base, merge.experts, "sketch", keep=merge.keep)
+    if isinstance(family, Missing):
+        return None
+    found = {}
+    for name, zero, owner in family.equal_blocks():
+        hashes = family.hashes(name)
+        resting = merge.method.of_changes
+        found[name] = Reads(family.block, ~zero, zero, owner, resting, hashes)
+    return found
+
+
+def _hashes(reads: Mapping[str, Flags], family: Family) -> bytes:
+    """What every block that is read must hash to, in the order of tensors, experts and blocks."""
+    parts = []
+    for name, read in reads.items():
+        hashes = family.hashes(name)
+        if hashes is None:
+            return b""
+        parts.append(hashes[read].tobytes())
+    return b"".join(parts)

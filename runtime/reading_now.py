@@ -1,0 +1,72 @@
+"""What a merge reads, decided when it is about to run: by its plan, or by what is known by then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from fusec.compiler.ir import Node
+from fusec.compiler.reads.limits import has_budget
+from fusec.compiler.reads.planned import PlannedReads, UnknownBlocks
+from fusec.runtime.analysis.analyse import analyse
+from fusec.runtime.analysis.columns_store import ColumnsStore
+from fusec.runtime.analysis.sampled import sample
+from fusec.runtime.kernel import Meter, RunError
+from fusec.runtime.kernels.merge.reads import Reads
+from fusec.runtime.reading import Merging, Place, ReadPlans, exact_savings, merging, reads_of
+
+
+class Decided(NamedTuple):
+    """What the kernel is told, tensor by tensor (None: read everything), and what the manifest keeps."""
+
+    reads: Mapping[str, Reads] | None = None
+    planned: PlannedReads | None = None
+
+
+def decide(
+    node: Node,
+    planned: PlannedReads | None,
+    store: ColumnsStore,
+    place: Place,
+    results: Path,
+    meter: Meter,
+    threads: int,
+) -> Decided:
+    """What a merge whose inputs are all there reads.
+
+    Results of steps (below `results`) are measured here when a budget needs it; `meter` counts that. Raises
+    RunError for a source that nobody analysed.
+    """
+    merge = merging(node, place)
+    assert merge is not None
+    if not has_budget(node):
+        return Decided(exact_savings(store, merge))
+    if planned is None:
+        planned = _decided(merge, store, place, results, meter, threads)
+    return Decided(reads_of(planned), planned)
+
+
+def _decided(
+    merge: Merging, store: ColumnsStore, place: Place, results: Path, meter: Meter, threads: int
+) -> PlannedReads:
+    models = [expert.path for expert in merge.experts if not (expert.path / "adapter_config.json").is_file()]
+    if merge.analysis == "sampled":
+        sampling = sample(store, models, merge.base.path, keep=merge.keep)
+        meter.analysis_bytes += sampling.read
+        merge = merge.with_less(sampling.read)
+    plans = ReadPlans(store, place)
+    found = plans.decide(merge)
+    if isinstance(found, UnknownBlocks) and any(
+        path.is_relative_to(results) for path in (merge.base.path, *models)
+    ):
+        gram = merge.analysis == "gram"
+        made = analyse(store, models, merge.base.path, keep=merge.keep, gram=gram, threads=threads)
+        meter.analysis_bytes += made.bytes
+        found = plans.decide(merge)
+    if isinstance(found, UnknownBlocks):
+        names = ", ".join(found.experts)
+        raise RunError(
+            f"FUSE309: the catalog of this store does not know the blocks of {names}", hint=found.command
+        )
+    return found
