@@ -69,6 +69,7 @@ def publish_output(
     lineage: Mapping[str, Any],
     catalog: Catalog,
     finish: Callable[[Path], None] | None = None,
+    fresh: bool = False,
 ) -> Published:
     """Makes `to` a copy of the artifact, in one step: readers find the old output or the new one.
 
@@ -77,7 +78,8 @@ def publish_output(
     report                    one .json file
 
     `finish` may add files to a folder before it becomes visible, such as a model card. `lineage` is plain
-    data for the marker of a folder; keep absolute paths out of it. An output that already equals the
+    data for the marker of a folder; keep absolute paths out of it. A `fresh` artifact was hashed a moment ago
+    and is not hashed again. An output that already equals the
     artifact stays untouched. Raises `RunError` when `to` holds anything that fusec did not write or that was
     changed since, when the stored artifact is damaged, and when the disk is full or not writable.
     """
@@ -89,7 +91,7 @@ def publish_output(
         make_folder(to.parent)
         with full_disk_is_clear(to, source.size), _workplace(to) as work:
             if form == "folder":
-                return _publish_folder(artifact, source, to, work, dict(lineage), catalog, finish)
+                return _publish_folder(artifact, source, to, work, dict(lineage), catalog, finish, fresh)
             return _publish_file(artifact, source, to, work, form, catalog)
 
 
@@ -139,6 +141,7 @@ def _publish_folder(
     lineage: dict[str, Any],
     catalog: Catalog,
     finish: Callable[[Path], None] | None,
+    fresh: bool,
 ) -> Published:
     before = _replaceable_folder(to, catalog)
     if before is not None and before[0].source == source.root and before[0].kind == artifact.kind:
@@ -151,12 +154,21 @@ def _publish_folder(
         for name, path in content_files(artifact.path):
             (new / name).parent.mkdir(parents=True, exist_ok=True)
             copy_file(path, new / name)
-    written = folder_digest(new)
-    if artifact.kind != "data":
-        _require_undamaged(artifact, source, written)
-    if finish is not None:
-        finish(new)
+    if fresh and artifact.kind != "data":
+        written = source
+    else:
         written = folder_digest(new)
+        if artifact.kind != "data":
+            _require_undamaged(artifact, source, written)
+    if finish is not None:
+        before_finish = {new / file.name: (_stat(new / file.name), file.sha256) for file in written.files}
+        finish(new)
+
+        def digest(path: Path) -> str:
+            stat, sha256 = before_finish.get(path, (None, ""))
+            return sha256 if stat == _stat(path) else file_digest(path)
+
+        written = folder_digest(new, digest)
     marker = Marker(
         id=artifact.id,
         kind=artifact.kind,
@@ -171,6 +183,11 @@ def _publish_folder(
     swap_folder(new, to, aside=work / "old")
     failpoint("output.swapped")
     return Published(to, written.root, written.size, "written" if before is None else "replaced")
+
+
+def _stat(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _publish_file(

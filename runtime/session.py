@@ -143,19 +143,28 @@ class Session:
 
         `update` names sources to look at afresh (None: none, `ALL`: every one). Reads payload.
         """
+        from concurrent.futures import ThreadPoolExecutor
+
         from fusec.runtime.durable import write_file
         from fusec.runtime.sources import pin
         from fusec.runtime.sources.reads import file_sha256
 
-        entries: dict[SourceRequest, SourceFacts] = {}
-        changed = []
-        for name, request in checked.typed.sources.items():
-            old = self._locked.get(request)
+        def look(source: tuple[str, SourceRequest]) -> SourceFacts | SourceProblem:
+            name, request = source
             facts: SourceFacts | SourceProblem = checked.typed.facts[name]
             if update is not None and name in update:
                 facts = inspect(request, base=self.base, download=True)
-            if not isinstance(facts, SourceProblem) and not facts.pinned_by_content:
-                facts = pin(request, facts, base=self.base, digest=digest or file_sha256)
+            if isinstance(facts, SourceProblem) or facts.pinned_by_content:
+                return facts
+            return pin(request, facts, base=self.base, digest=digest or file_sha256)
+
+        entries: dict[SourceRequest, SourceFacts] = {}
+        changed = []
+        # Hashing lets other threads run, and is most of the time.
+        with ThreadPoolExecutor() as pool:
+            found = list(pool.map(look, checked.typed.sources.items()))
+        for (name, request), facts in zip(checked.typed.sources.items(), found, strict=True):
+            old = self._locked.get(request)
             if isinstance(facts, SourceProblem):
                 raise RunError(f"`{name}` cannot be pinned: {facts.what}", hint=facts.hint)
             if facts != old:

@@ -373,6 +373,7 @@ class _Run:
                     lineage={"node": node.name, "plan": self.plan.id},
                     catalog=self.store.catalog,
                     finish=card_writer(self.graph, node, self._report_of, self._licences()),
+                    fresh=node.name in self.records and self.records[node.name].state == "computed",
                 )
                 self.log(OutputPublished(name=str(goal.of)[1:], to=goal.to, root=done.root, state=done.state))
                 records.append(

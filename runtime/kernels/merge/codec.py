@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -30,10 +31,21 @@ def decode(stored: NDArray, dtype: str, out: F32) -> None:
         np.copyto(out, stored)
 
 
-def encode(values: F32, dtype: str, out: NDArray) -> None:
+# What rounds to infinity, from this magnitude on.
+_OVERFLOWS = {"BF16": float.fromhex("0x1.ffp127"), "F16": 65520.0, "F32": math.inf}
+
+
+def fits(values: F32, dtype: str) -> bool:
+    """Whether all values are finite, and still are when they are stored in `dtype`."""
+    # Two reductions that stay in registers; a not-a-number is the largest and fails any comparison.
+    limit = _OVERFLOWS[dtype]
+    return not values.size or bool(values.max() < limit and values.min() > -limit)
+
+
+def encode(values: F32, dtype: str, out: NDArray, *, finite: bool = False) -> None:
     """Rounds `values` to nearest, ties to even, into `out`, an array of `STORED[dtype]`.
 
-    Too large becomes infinity; every not-a-number becomes a quiet one.
+    Too large becomes infinity; every not-a-number becomes a quiet one. `finite` promises that none are.
     """
     if dtype != "BF16":
         with np.errstate(over="ignore"):
@@ -46,8 +58,7 @@ def encode(values: F32, dtype: str, out: NDArray) -> None:
     rounded += bits
     rounded >>= 16
     np.copyto(out, rounded, casting="same_kind")
-    missing = np.isnan(values)
-    if missing.any():
+    if not finite and (missing := np.isnan(values)).any():
         out[missing] = 0x7FC0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from fusec.runtime.hf_folder import ModelWriter
 from fusec.runtime.kernel import RunError
 from fusec.runtime.kernels.merge.changes import LowRank, Source
-from fusec.runtime.kernels.merge.codec import F32, STORED, decode, encode, first_nonfinite
+from fusec.runtime.kernels.merge.codec import F32, STORED, decode, encode, first_nonfinite, fits
 from fusec.runtime.kernels.merge.match import Copy, Identical, Merge, SameHead
 from fusec.runtime.kernels.merge.operator import Operator, Tile
 from fusec.runtime.kernels.merge.products import Factors
+from fusec.runtime.kernels.merge.reader import Reader
 from fusec.runtime.kernels.merge.reads import Reads
 from fusec.runtime.kernels.merge.seals import Seals
 from fusec.runtime.kernels.merge.shelf import Shelf
 from fusec.runtime.kernels.merge.tiles import WORKING_SET, TensorView, TileView
 from fusec.runtime.kernels.merge.units import Unit
-from fusec.runtime.positioned import read_into
 from fusec.runtime.sources.adapter import Factor
 
 
@@ -33,15 +33,16 @@ class Worker:
     def __init__(
         self,
         operator: Operator,
-        fds: dict[Path, int],
+        reader: Reader,
         writer: ModelWriter,
         shelf: Shelf,
         what: str,
         identities: Sequence[str],
     ) -> None:
-        self.operator, self.fds, self.writer = operator, fds, writer
+        self.operator, self.reader, self.writer = operator, reader, writer
         self.shelf, self.what, self.identities = shelf, what, identities
         self.base_bytes = self.expert_bytes = self.written = 0
+        self.reads_base = False
         self._raw = np.empty(0, np.uint8)
         self._floats: list[F32] = []
         self._seals = Seals()
@@ -56,17 +57,25 @@ class Worker:
             case Identical() as job:
                 for expert in job.experts:
                     problem = f"{expert} differs from the base's, and {job.target.dtype} is not merged"
-                    self._require_equal(job.base, expert, problem)
-                    self.base_bytes += job.base.tensor.bytes
-                    self.expert_bytes += expert.tensor.bytes
+                    ours, theirs = self._require_equal(job.base, expert, problem)
+                    self.base_bytes += ours
+                    self.expert_bytes += theirs
                 if job.written:
                     self._copy(job)
             case Copy() as job:
                 self._copy(job)
             case SameHead(head, embedding):
                 problem = f"{head} differs from `{embedding.tensor.name}`, but the base ties the two"
-                self._require_equal(embedding, head, problem)
-                self.expert_bytes += embedding.tensor.bytes + head.tensor.bytes
+                self.expert_bytes += sum(self._require_equal(embedding, head, problem))
+        self.reader.forget()
+
+    def count_unused(self, bases: Container[Path]) -> None:
+        """Counts what came of files and no read was given; `bases` are those of the base."""
+        for path, count in self.reader.unused():
+            if path in bases:
+                self.base_bytes += count
+            else:
+                self.expert_bytes += count
 
     # An overflow on the way shows in the result, where it is an error.
     @np.errstate(over="ignore", invalid="ignore")
@@ -89,10 +98,7 @@ class Worker:
         for begin, end, busy in reads.runs(unit.start, unit.stop, np.any(reads.taken, axis=0)):
             if not busy:
                 start, count = base.start + begin * size, (end - begin) * size
-                fd, where = self.fds[job.base.path], str(job.base.path)
-                self.writer.copy(job.target.name, fd, start, count, where, offset=begin * size)
-                self.base_bytes += count
-                self.written += count
+                self._copy_range(job, start, count, begin * size)
             else:
                 yield begin, end
 
@@ -101,50 +107,56 @@ class Worker:
         for tile in tiles:
             values = merge(tile)
             out = self.raw(values.size, dtype)
-            encode(values, target.dtype, out)
-            at = first_nonfinite(out, target.dtype)
-            if at is not None:
+            finite = fits(values, target.dtype)
+            encode(values, target.dtype, out, finite=finite)
+            if not finite:
+                where = tile.start + (first_nonfinite(out, target.dtype) or 0)
                 raise RunError(
-                    f"{self.what} `{target.name}` overflows {target.dtype} at flat index {tile.start + at}",
+                    f"{self.what} `{target.name}` overflows {target.dtype} at flat index {where}",
                     hint="use smaller weights or a wider dtype",
                 )
             self.writer.write(target.name, tile.start * dtype.itemsize, out)
             self.written += out.nbytes
 
     def _copy(self, job: Copy | Identical) -> None:
-        info = job.base.tensor
-        self.writer.copy(info.name, self.fds[job.base.path], info.start, info.bytes, str(job.base.path))
-        self.base_bytes += info.bytes
-        self.written += info.bytes
+        self._copy_range(job, job.base.tensor.start, job.base.tensor.bytes, 0)
 
-    def _require_equal(self, a: Source, b: Source, problem: str) -> None:
+    def _copy_range(self, job: Copy | Identical | Merge, start: int, count: int, offset: int) -> None:
+        name = job.target.name
+        self.base_bytes += self.reader.copy(job.base, start, count, self.writer, name, offset)
+        self.written += count
+
+    def _require_equal(self, a: Source, b: Source, problem: str) -> tuple[int, int]:
+        """The bytes that were read of both. RunError where they differ."""
+        came = [0, 0]
         if a.tensor.dtype != b.tensor.dtype or a.tensor.shape != b.tensor.shape:
             raise RunError(problem)
         for at in range(0, a.tensor.bytes, WORKING_SET):
             count = min(WORKING_SET, a.tensor.bytes - at)
             left, right = np.empty(count, np.uint8), np.empty(count, np.uint8)
-            read_into(self.fds[a.path], left, a.tensor.start + at, str(a.path))
-            read_into(self.fds[b.path], right, b.tensor.start + at, str(b.path))
+            came[0] += self.reader.read(a, a.tensor.start + at, left)
+            came[1] += self.reader.read(b, b.tensor.start + at, right)
             if not np.array_equal(left, right):
                 raise RunError(problem)
+        return came[0], came[1]
 
     def read(self, source: Source, start: int, out: F32, sealed: tuple[Reads, int] | None = None) -> int:
-        """Decodes `out.size` elements from flat index `start` on; returns the bytes read.
+        """Decodes `out.size` elements from flat index `start` on; returns the bytes that came for it.
 
         `sealed` has the plan of an expert's reads and its number, where the bytes must be those of the plan.
         """
         dtype = source.tensor.dtype
         stored = out if dtype == "F32" else self.raw(out.size, STORED[dtype])
         offset = source.tensor.start + start * stored.itemsize
-        read_into(self.fds[source.path], stored, offset, str(source.path))
+        came = self.reader.read(source, offset, stored)
         if sealed is not None:
             self._seals.take(*sealed, source, start, stored)
-        at = first_nonfinite(stored, dtype)
-        if at is not None:
-            raise RunError(f"{source} is not finite at flat index {start + at}", hint="the model is damaged")
         if stored is not out:
             decode(stored, dtype, out)
-        return stored.nbytes
+        if not fits(out, "F32"):
+            at = start + (first_nonfinite(stored, dtype) or 0)
+            raise RunError(f"{source} is not finite at flat index {at}", hint="the model is damaged")
+        return came
 
     def factors(self, job: Merge, expert: int, change: LowRank) -> Factors:
         """The factors of a low-rank change, read by whichever worker needs them first."""
