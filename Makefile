@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 USER_INSTALL := $(VENV)/.installed
 DEV_INSTALL  := $(VENV)/.installed-dev
 SPEC   := specs/quickstart.fuse
+PEERS  := .venv-peers
 
 # The first interpreter that is new enough and can make environments; `make PYTHON=...` overrides it. Each
 # candidate is run, not only looked up: version managers leave names on the PATH that do not start.
@@ -16,10 +17,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP := $(BIN)/python -m pip install --quiet --no-input -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test check bench docs editor clean
+.PHONY: help quickstart test check bench bench-peers docs editor clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 quickstart: $(USER_INSTALL)  ## plan and run specs/quickstart.fuse: experts trained, merged, evaluated
 	$(BIN)/fusec run $(SPEC)
@@ -39,6 +40,8 @@ bench: $(DEV_INSTALL)  ## run every benchmark; each first says what it measures
 		$(BIN)/python $$f; \
 	done
 
+bench-peers: $(PEERS)/.installed  ## install mergekit into its own environment, for python -m bench.merge
+
 docs: $(DEV_INSTALL)  ## generate the reference and the page of messages
 	$(BIN)/python docs/build.py
 	$(BIN)/python docs/messages.py
@@ -57,6 +60,12 @@ $(USER_INSTALL): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) torch
 	@$(PIP) -e .
+	@touch $@
+
+$(PEERS)/.installed: constraints.txt
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --no-input -c constraints.txt torch
+	@$(PEERS)/bin/python -m pip install --quiet --no-input -c constraints.txt mergekit==0.1.5
 	@touch $@
 
 $(DEV_INSTALL): $(USER_INSTALL)

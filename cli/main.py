@@ -31,6 +31,7 @@ COMMANDS = (
     "show",
     "replay",
     "verify",
+    "catalog",
     "query",
     "why",
     "diff",

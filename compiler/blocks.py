@@ -24,7 +24,7 @@ from fusec.lang.codes.fuse212_out_of_range import OutOfRange
 from fusec.lang.codes.fuse401_needs_seed import NeedsSeed
 from fusec.lang.diagnostics import Diagnostic, Fix
 from fusec.lang.source import Span
-from fusec.lang.types import DataType
+from fusec.lang.types import DataType, TokenizerType
 from fusec.lang.units import grouped
 
 if TYPE_CHECKING:
@@ -73,6 +73,9 @@ class StepSite:
 
     def tokenizer_adds(self, base: str, other: str) -> int | None:
         return self.c.tokenizer_adds(base, other)
+
+    def tokenizer_called(self, fingerprint: str) -> TokenizerType | None:
+        return self.c.tokenizer_called(fingerprint)
 
 
 def step(c: Checker, verb: tree.Expr, block: tree.Block | None, subject: Subject | None, scope: Scope) -> Any:

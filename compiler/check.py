@@ -37,7 +37,7 @@ from fusec.lang.diagnostics import Diagnostic, Fix, closest
 from fusec.lang.lexer import MAX_PROBLEMS
 from fusec.lang.parse import Parsed
 from fusec.lang.source import Span
-from fusec.lang.types import Type, Unknown
+from fusec.lang.types import TokenizerType, Type, Unknown
 
 if TYPE_CHECKING:
     from fusec.compiler.modules import Instance
@@ -373,6 +373,13 @@ class Checker:
             return None
         match = compare_tokenizers(a, b)
         return match.extra if match.kind == "extends" else None
+
+    def tokenizer_called(self, fingerprint: str) -> TokenizerType | None:
+        read = self.tokenizers.get(fingerprint)
+        if read is not None:
+            return TokenizerType(fingerprint, read.vocab)
+        made = (step.type for step in self.steps.values() if isinstance(step.type, TokenizerType))
+        return next((type_ for type_ in made if type_.fingerprint == fingerprint), None)
 
 
 def _as_written(module: Module) -> Module:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fusec.compiler.annotations import check_stated, with_root
 from fusec.compiler.blocks import slots_of
 from fusec.compiler.deltas import delta_type, hub_address
-from fusec.compiler.endpoints import endpoint_is_sound
+from fusec.compiler.endpoints import address_is_sound, endpoint_is_sound, is_remote
 from fusec.compiler.evaluate import choose, evaluate, keys_of
 from fusec.compiler.expect import expect
 from fusec.compiler.facts import (
@@ -22,6 +22,7 @@ from fusec.compiler.facts import (
     TokenizerFacts,
     TokenizerSourceFacts,
     endpoint_facts,
+    is_endpoint,
     pin_of,
     space_fingerprint,
 )
@@ -151,11 +152,14 @@ def _from(c: Checker, decl: tree.Bind, source: tree.From, scope: Scope) -> Any:
         return UNKNOWN
     if c.folder:
         uri = resolve(c.folder, uri)
-    hosted = SourceRequest(decl.kind, uri).is_endpoint  # type: ignore[arg-type]
+    slots = source.block.slots if source.block else ()
+    hosted = is_endpoint(decl.kind, uri, (slot.name.id for slot in slots))
     options, licence = _options(c, "endpoint" if hosted else decl.kind, source.block, scope)
     if options is None:
         return UNKNOWN
     if hosted and not endpoint_is_sound(c, scope.address, uri, dict(options), source.uri.span):
+        return UNKNOWN
+    if not hosted and is_remote(uri) and not address_is_sound(c, scope.address, uri, source.uri.span):
         return UNKNOWN
     request = SourceRequest(decl.kind, uri, options)  # type: ignore[arg-type]
     facts = endpoint_facts(request) if hosted else c.facts_of(request)

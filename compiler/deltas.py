@@ -11,6 +11,7 @@ from fusec.compiler.slots import Input
 from fusec.compiler.step import Site
 from fusec.lang.codes.fuse201_different_space import DifferentSpace
 from fusec.lang.codes.fuse202_ancestor_unknown import AncestorUnknown
+from fusec.lang.codes.fuse203_tokenizers_disagree import TokenizersDisagree
 from fusec.lang.source import Span
 from fusec.lang.types import DeltaType, ModelType, Space
 
@@ -66,6 +67,17 @@ def check_delta_fits(site: Site, base: Input, delta: Input, at: Span) -> None:
             reason="delta" if misfit else "root",
         )
         site.report(differs)
+    elif a.tokenizer and b.tokenizer and a.tokenizer != b.tokenizer:
+        site.report(
+            TokenizersDisagree(
+                other=label,
+                other_at=at,
+                other_is=f"tokenizer {b.tokenizer[:8]}",
+                base=base_label,
+                base_at=site.at("base"),
+                base_is=f"tokenizer {a.tokenizer[:8]}",
+            )
+        )
     elif not b.root and (not b.hint or b.hint not in {_unpinned(name) for name in known}):
         site.report(
             AncestorUnknown(
@@ -91,7 +103,7 @@ def _misfit(site: Site, base: ModelType, delta: DeltaType, base_label: str) -> s
         if name not in has:
             head = " of its own: its head is its embedding" if name in TIED_HEADS and tied else ""
             return f"`{base_label}` has no tensor `{name}`{head}"
-        if has[name] != shape:
+        if has[name] != shape and has[name] != (0, *shape[1:]):
             return f"`{name}` is {list(shape)} here and {list(has[name])} in `{base_label}`"
         if tied and delta.rank and name.endswith(EMBEDDINGS):
             return f"`{name}` is also the head of `{base_label}`, and an adapter changes only one of the two"

@@ -1,4 +1,4 @@
-"""Addresses of hosted models: what may stand in one, and what the spec must state beside it."""
+"""Addresses of hosted models and remote folders: what may stand in one, and what must be stated beside it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,23 @@ _KEY = re.compile(r"\b(sk-|hf_|gh[po]_|xox[bp]-|AKIA)[\w-]{8,}")
 """Keys of well-known services, which tell what they are wherever they stand."""
 
 
+def is_remote(uri: str) -> bool:
+    """Whether an address names a place on another machine: `scheme://...`."""
+    return re.match(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]*://", uri) is not None
+
+
 def endpoint_is_sound(c: Checker, name: str, uri: str, options: dict[str, Any], at: Span) -> bool:
     """Whether an endpoint has a whole address, no secret in it and a model; reports what it has not."""
+    if not address_is_sound(c, name, uri, at, "an endpoint"):
+        return False
+    if "model" not in options:
+        c.report(Missing(owner=name, name="model", at=at, what="option", wants="Str"))
+        return False
+    return True
+
+
+def address_is_sound(c: Checker, name: str, uri: str, at: Span, what: str = "a remote folder") -> bool:
+    """Whether `scheme://...` is a whole address without a secret in it; reports what it is not."""
     from urllib.parse import parse_qsl, unquote, urlsplit
 
     try:
@@ -29,7 +44,7 @@ def endpoint_is_sound(c: Checker, name: str, uri: str, options: dict[str, Any], 
         whole = False
     if not whole:
         allowed = "an address such as `https://host/v1`"
-        c.report(OutOfRange(at=at, what="an endpoint", got="no whole address", allowed=allowed))
+        c.report(OutOfRange(at=at, what=what, got="no whole address", allowed=allowed))
         return False
     if parts.username is not None or parts.password is not None:
         c.report(SecretInAddress(name, at, "a user or a password"))
@@ -46,7 +61,4 @@ def endpoint_is_sound(c: Checker, name: str, uri: str, options: dict[str, Any], 
         if _SECRET.search(field):
             c.report(SecretInAddress(name, at, f"the parameter `{field}`"))
             return False
-    if "model" not in options:
-        c.report(Missing(owner=name, name="model", at=at, what="option", wants="Str"))
-        return False
     return True

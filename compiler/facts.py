@@ -24,11 +24,19 @@ class SourceRequest(msgspec.Struct, frozen=True):
 
     @property
     def is_endpoint(self) -> bool:
-        """Whether this is a model that answers over HTTP instead of files."""
-        return self.kind == "model" and self.uri.startswith(ENDPOINT_SCHEMES)
+        """Whether this is a model that answers over HTTP instead of files, by what is stated of it."""
+        return is_endpoint(self.kind, self.uri, (name for name, _ in self.options))
 
 
 ENDPOINT_SCHEMES = ("https://", "http://")
+ENDPOINT_OPTIONS = ("model", "logprobs")
+
+
+def is_endpoint(kind: str, uri: str, options: Iterable[str]) -> bool:
+    """Whether `uri` is where a model answers; a web address without these options is a folder with files."""
+    stated = any(name in ENDPOINT_OPTIONS for name in options)
+    return kind == "model" and uri.startswith(ENDPOINT_SCHEMES) and stated
+
 
 DATA_OPTIONS: dict[str, type | tuple[str, ...]] = {
     "format": ("text", "jsonl", "csv", "parquet", "python_strings"),
@@ -42,7 +50,10 @@ DATA_OPTIONS: dict[str, type | tuple[str, ...]] = {
 
 
 class FilePin(msgspec.Struct, frozen=True, array_like=True):
-    """One file of a source: its name inside the source, its bytes, its content once it was read."""
+    """One file of a source: its name inside the source, its bytes, its content once it was pinned.
+
+    `sha256` is that of its bytes; of a remote file that was not read, `address#version` as its server says.
+    """
 
     name: str
     size: int

@@ -39,7 +39,8 @@ def write_type(type_: Type) -> str:
             space = _named((name, getattr(type_.space, name)) for name in _SPACE)
             return f"Model[{_word(type_.space.name)}, {_word(type_.dtype)}, {lineage}, {space}]"
         case DeltaType():
-            lineage = _named((name, getattr(type_, name)) for name in ("identity", "root", "hint", "rank"))
+            names = ("identity", "root", "hint", "rank", *("tokenizer",) * bool(type_.tokenizer))
+            lineage = _named((name, getattr(type_, name)) for name in names)
             space = _named((name, getattr(type_.space, name)) for name in _SPACE)
             return f"Delta[{_word(type_.space.name)}, {_word(type_.dtype)}, {lineage}, {space}]"
         case EndpointType():
@@ -48,7 +49,8 @@ def write_type(type_: Type) -> str:
             sizes = _named((name, n) for name in ("rows", "bytes") if (n := getattr(type_, name)) >= 0)
             return f"Data[{row_of(*type_.columns)}{', ' * bool(sizes)}{sizes}]"
         case TokenizerType():
-            return f"Tokenizer[{_named((('vocab', type_.vocab), ('fingerprint', type_.fingerprint)))}]"
+            names = ("vocab", "fingerprint") if type_.exact else ("vocab", "exact", "fingerprint")
+            return f"Tokenizer[{_named((name, getattr(type_, name)) for name in names)}]"
         case ReportType():
             return f"Report[{_named((('keys', type_.keys), ('scores', type_.scores)))}]"
         case MapType():

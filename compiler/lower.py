@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from fusec.compiler.identity import node_id
 from fusec.compiler.ir import Goal, Graph, Keep, Node, Ref, verify
-from fusec.compiler.step import full_name, lower_slots, packages_of
+from fusec.compiler.step import full_name, grade_of, lower_slots, packages_of
 from fusec.compiler.typed import Typed
 
 
@@ -24,7 +24,7 @@ def lower(typed: Typed, only: Iterable[Ref] = ()) -> Graph:
             name=name,
             verb=full_name(step),
             revision=step.revision,
-            grade=step.grade,
+            grade=grade_of(step),
             slots=lower_slots(step),
             type=typed_step.type,
             origin=str(typed_step.at),

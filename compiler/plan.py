@@ -20,6 +20,7 @@ from fusec.compiler.ir import Goal, Graph, Node, Ref
 from fusec.compiler.irtext import read_ir, write_ir
 from fusec.compiler.packages import PackagePin
 from fusec.compiler.passes import Trace, optimize
+from fusec.compiler.passes.read_budget import read_budget
 from fusec.compiler.passes.reuse import missing
 from fusec.compiler.placement import Place
 from fusec.compiler.pricing import Machines
@@ -151,6 +152,11 @@ def make_plan(
     `planner` decides what merges under a budget read; without one the run does.
     """
     graph, traces = optimize(graph, without=without)
+    limit = next((limit for limit in typed.limits if limit.name == "expert_reads"), None)
+    if limit is not None and planner is not None and "read_budget" not in without:
+        before = len(graph.nodes)
+        graph = read_budget(graph, types_of(graph), int(limit.value.value), planner, stored)
+        traces = (*traces, Trace("read_budget", before, len(graph.nodes)))
     ids = graph_ids(graph)
     todo = missing(graph, ids, () if "reuse" in without else stored)
     types = types_of(graph)

@@ -44,7 +44,7 @@ from fusec.compiler.slots import (
 )
 from fusec.lang.diagnostics import Diagnostic
 from fusec.lang.source import Span
-from fusec.lang.types import Type
+from fusec.lang.types import TokenizerType, Type
 
 COMMON = ("resources", "retries", "note")
 """Slots of every verb. They say where and how often work is tried, never what it makes."""
@@ -76,10 +76,16 @@ class Site(Protocol):
         """Remember the tensors of a space that this step makes."""
 
     def shapes_of(self, fingerprint: str) -> Mapping[str, tuple[int, ...]] | None:
-        """The tensors of a space with their shapes; None where only a step of a package knows them."""
+        """The tensors of a space with their shapes; None where only a step of a package knows them.
+
+        Tensors have 0 rows where only the run knows how many tokens there are.
+        """
 
     def tokenizer_adds(self, base: str, other: str) -> int | None:
         """How many rows tokenizer `other` adds behind those of `base`; None when it differs otherwise."""
+
+    def tokenizer_called(self, fingerprint: str) -> TokenizerType | None:
+        """The tokenizer that models name by its fingerprint; None where nothing is known of it."""
 
 
 class Declared(pydantic.BaseModel):
@@ -106,13 +112,14 @@ class Method(Declared):
     """A value that says how: free of cost, decided while compiling.
 
     `joined_by` opens a family to methods of packages: it names the function of the module `kernel` that
-    such a method brings its part of the work in.
+    such a method brings its part of the work in. A step is at most of the `grade` of its methods.
     """
 
     name: ClassVar[str]
     family: ClassVar[str]
     kernel: ClassVar[str] = ""
     joined_by: ClassVar[str] = ""
+    grade: ClassVar[Grade] = "exact"
 
     def __init_subclass__(cls, name: str = "", family: str = "", kernel: str = "", **rest: Any) -> None:
         super().__init_subclass__(**rest)
@@ -277,6 +284,13 @@ def full_name(declared: Step | Method) -> str:
     return plain if declared.package is None else f"{declared.package.name}.{plain}"
 
 
+def grade_of(step: Step) -> Grade:
+    """The weakest of the grades of a step and of the methods in its slots."""
+    slots = (getattr(step, name) for name in type(step).model_fields if name not in COMMON)
+    methods = (slot.grade for slot in slots if isinstance(slot, Method))
+    return max((step.grade, *methods), key=GRADES.index)
+
+
 def packages_of(value: Any) -> tuple[PackagePin, ...]:
     """Every package whose code a step or a value in it stands for, in order of names."""
     return tuple(sorted(set(_packages(value))))
@@ -338,6 +352,8 @@ def _raise_value(value: Any, want: Want, types: dict[Ref, Type]) -> Any:
         cls = method_called(value.name, want.family)
         wants = cls.wants()
         return cls(**{name: _raise_value(arg, wants[name], types) for name, arg in value.args})
+    if isinstance(want, ListOf) and isinstance(want.item, MethodOf):
+        return tuple(_raise_value(item, want.item, types) for item in value)
     if isinstance(want, WeightedMany):
         pairs: tuple[tuple[Any, Any], ...]
         pairs = value.items if isinstance(value, Pairs) else tuple((ref, None) for ref in value)

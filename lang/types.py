@@ -16,7 +16,8 @@ from fusec.lang.column_types import ColumnType
 class Space(msgspec.Struct, frozen=True):
     """A weight coordinate system: the ordered set of (tensor name, shape).
 
-    `fingerprint` hashes that set; `bytes` is the payload at the stored dtypes.
+    `fingerprint` hashes that set; `bytes` is the payload at the stored dtypes. `vocab` is 0 where only the
+    run knows how many rows the embedding has; `params` and `bytes` are then the most they can be.
     """
 
     name: str
@@ -27,7 +28,8 @@ class Space(msgspec.Struct, frozen=True):
     vocab: int
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.tensors} tensors, vocabulary {self.vocab}"
+        vocabulary = f"vocabulary {self.vocab}" if self.vocab else "a vocabulary that the run finds out"
+        return f"{self.name}: {self.tensors} tensors, {vocabulary}"
 
 
 class ModelType(msgspec.Struct, frozen=True, tag="model"):
@@ -48,6 +50,7 @@ class DeltaType(msgspec.Struct, frozen=True, tag="delta"):
 
     `space` holds the tensors it changes, as they are in the base, and the bytes that are stored of it.
     `root` is the ancestor it is known to belong to, `hint` the one its files name in words of their own.
+    `tokenizer` numbers its embedding rows, "" where nobody knows.
     """
 
     space: Space
@@ -56,6 +59,7 @@ class DeltaType(msgspec.Struct, frozen=True, tag="delta"):
     root: str
     hint: str = ""
     rank: int = 0
+    tokenizer: str = ""
 
     def __str__(self) -> str:
         root = f", root: {self.root}" if self.root else ""
@@ -84,11 +88,14 @@ class DataType(msgspec.Struct, frozen=True, tag="data"):
 
 
 class TokenizerType(msgspec.Struct, frozen=True, tag="tokenizer"):
+    """`vocab` counts the rows that the tokenizer numbers, at most where that is not `exact`."""
+
     fingerprint: str
     vocab: int
+    exact: bool = True
 
     def __str__(self) -> str:
-        return f"Tokenizer[{self.vocab}]"
+        return f"Tokenizer[{'' if self.exact else 'at most '}{self.vocab}]"
 
 
 class ReportType(msgspec.Struct, frozen=True, tag="report"):

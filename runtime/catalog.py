@@ -10,6 +10,8 @@ import os
 import sqlite3
 import threading
 import time
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -124,15 +126,22 @@ class Catalog:
         The change time is part of the stamp: a program can restore the modification time, not that one.
         A file touched within the last two seconds is never remembered, since clocks tick coarsely.
         """
+        known = self.known_digest(path)
+        if known:
+            return known
         real = os.path.realpath(path)
-        stamp = _stamp(real)
-        rows = self._run("SELECT sha256 FROM digests WHERE path = ? AND stamp = ?", (real, stamp))
-        if rows:
-            return str(rows[0][0])
+        stamp = file_stamp(real)
         digest = file_digest(path)
-        if stamp == _stamp(real) and not _is_fresh(real):
+        if stamp == file_stamp(real) and not is_fresh(real):
             self._run("INSERT OR REPLACE INTO digests VALUES (?, ?, ?)", (real, stamp, digest))
         return digest
+
+    def known_digest(self, path: Path) -> str | None:
+        """The sha256 of a file if it is remembered; reads nothing of it."""
+        real = os.path.realpath(path)
+        query = "SELECT sha256 FROM digests WHERE path = ? AND stamp = ?"
+        rows = self._run(query, (real, file_stamp(real)))
+        return str(rows[0][0]) if rows else None
 
     # --- outputs --------------------------------------------------------------------------------------------
 
@@ -179,6 +188,27 @@ class Catalog:
         decode = msgspec.json.decode
         return tuple(EstimateRow(v, k, decode(e), decode(a)) for v, k, e, a in self._run(query, (verb,)))
 
+    # --- tables that others keep here -----------------------------------------------------------------------
+
+    def query(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        return self._run(query, values)
+
+    def transaction(self, statements: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+        """All statements or none of them, with one sync."""
+        with self._lock:
+            try:
+                with closing(self._db.cursor()) as cursor:
+                    cursor.execute("BEGIN IMMEDIATE")
+                    try:
+                        for query, values in statements:
+                            cursor.execute(query, values)
+                    except BaseException:
+                        cursor.execute("ROLLBACK")
+                        raise
+                    cursor.execute("COMMIT")
+            except sqlite3.DatabaseError as error:
+                raise RunError(f"the catalog {self.path} cannot be used: {error}") from error
+
     # --- the database ---------------------------------------------------------------------------------------
 
     def _run(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -207,11 +237,13 @@ def _object_row(id: str, kind: str, root: str, files: bytes, run: str | None) ->
     return ObjectRow(id, kind, FolderDigest(root, entries), run)  # type: ignore[arg-type]
 
 
-def _stamp(path: str) -> str:
+def file_stamp(path: str) -> str:
+    """What changes when a file does, even where its modification time was put back."""
     stat = os.stat(path)
     return f"{stat.st_dev}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}"
 
 
-def _is_fresh(path: str) -> bool:
+def is_fresh(path: str) -> bool:
+    """Whether a file was touched so lately that a coarse clock could hide a change in its stamp."""
     stat = os.stat(path)
     return time.time() - max(stat.st_mtime, stat.st_ctime) < _RACY_SECONDS

@@ -52,17 +52,18 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def copy_companions(src: Path, out: Path, *, dtype: str | None) -> None:
+def copy_companions(src: Path, out: Path, *, dtype: str | None, config: dict[str, Any] | None = None) -> None:
     """Copies config, generation config, tokenizer and chat template of model `src` into `out`, synced.
 
-    With `dtype` ("bfloat16", "float16", "float32") the copied config says that the weights are stored so;
-    without, it is copied byte for byte.
+    With `dtype` ("bfloat16", "float16", "float32") the config says that the weights are stored so, and
+    `config` stands in for the model's own; without both, it is copied byte for byte.
     """
-    config = read_config(src)
-    if dtype is None:
+    own = read_config(src)
+    if dtype is None and config is None:
         _copy(src / "config.json", out / "config.json")
     else:
-        write_synced(out / "config.json", _json(_with_dtype(config, dtype)))
+        made = own if config is None else config
+        write_synced(out / "config.json", _json(made if dtype is None else _with_dtype(made, dtype)))
     # A set, as one file can match two patterns.
     for path in sorted({p for pattern in COMPANIONS for p in src.glob(pattern) if p.is_file()}):
         _copy(path, out / path.relative_to(src))
@@ -128,10 +129,13 @@ class ModelWriter:
         fd, start = self._at[name]
         write_from(fd, piece, start + offset)
 
-    def copy(self, name: str, source: int, start: int, count: int, where: str) -> None:
-        """Fills tensor `name` with `count` bytes at `start` of the open file `source`, in errors `where`."""
-        fd, offset = self._at[name]
-        copy_range(source, start, fd, offset, count, where)
+    def copy(self, name: str, source: int, start: int, count: int, where: str, *, offset: int = 0) -> None:
+        """Fills tensor `name` from byte `offset` on with `count` bytes at `start` of the open file `source`.
+
+        Errors call the file `where`.
+        """
+        fd, at = self._at[name]
+        copy_range(source, start, fd, at + offset, count, where)
 
     def _create(self, path: Path, tensors: Sequence[PlannedTensor]) -> None:
         header, starts, size = _layout(tensors)

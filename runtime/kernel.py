@@ -51,13 +51,14 @@ class Meter:
     """What a kernel used, counted by the kernel itself. Bytes are payload bytes, not headers.
 
     `expert_bytes` are those of `bytes_read` that a budget of a merge binds; `analysis_bytes` were read beside
-    them to find out what to read.
+    them to find out what to read, `reused_bytes` copied from results of earlier merges.
     """
 
     bytes_read: int = 0
     bytes_written: int = 0
     expert_bytes: int = 0
     analysis_bytes: int = 0
+    reused_bytes: int = 0
     tokens: int = 0
     flops: float = 0.0
     steps: int = 0

@@ -10,7 +10,7 @@ import os
 
 import numpy as np
 
-from fusec.runtime.kernel import RunError
+from fusec.runtime.ranges.local import read_exactly
 
 # A copy between file systems, or on a system without the call, goes through memory instead.
 _NO_KERNEL_COPY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM}
@@ -19,20 +19,12 @@ _COPY_CHUNK = 1 << 20
 
 def read_into(fd: int, buffer: np.ndarray, offset: int, name: str) -> None:
     """Fills the contiguous `buffer` with the bytes at `offset` of file `name`. RunError if it cannot."""
-    view = _bytes(buffer)
-    while view:
-        try:
-            got = os.preadv(fd, [view], offset)
-        except OSError as error:
-            raise RunError(f"{name} cannot be read at byte {offset}: {error.strerror}") from error
-        if got == 0:
-            raise RunError(f"{name} ended at byte {offset}: it was cut short while it was being read")
-        view, offset = view[got:], offset + got
+    read_exactly(fd, byte_view(buffer), offset, name)
 
 
 def write_from(fd: int, buffer: np.ndarray | bytes, offset: int) -> None:
     """Writes all bytes of the contiguous `buffer` at `offset`."""
-    view = memoryview(buffer) if isinstance(buffer, bytes) else _bytes(buffer)
+    view = memoryview(buffer) if isinstance(buffer, bytes) else byte_view(buffer)
     while view:
         put = os.pwrite(fd, view, offset)
         view, offset = view[put:], offset + put
@@ -58,6 +50,7 @@ def copy_range(source: int, start: int, target: int, offset: int, count: int, na
         start, offset, count = start + len(piece), offset + len(piece), count - len(piece)
 
 
-def _bytes(array: np.ndarray) -> memoryview:
+def byte_view(array: np.ndarray) -> memoryview:
+    """The memory of a contiguous array as bytes."""
     # Through a flat view, as memoryview itself cannot cast arrays without elements.
     return array.reshape(-1).view(np.uint8).data

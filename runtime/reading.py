@@ -29,6 +29,8 @@ from fusec.runtime.analysis.columns_store import ColumnsStore
 from fusec.runtime.analysis.family import Family, Missing, family_columns
 from fusec.runtime.kernel import Artifact, RunError
 from fusec.runtime.kernels.merge.reads import Reads
+from fusec.runtime.ranges.standin import origin_of
+from fusec.runtime.sources.safetensors_header import read_model_headers
 
 DIGITS = {"bf16": 8, "BF16": 8, "fp16": 11, "F16": 11, "fp32": 24, "F32": 24}
 """Significand bits of stored floats, as specs and as files call them."""
@@ -51,6 +53,20 @@ class Merging:
     expert_reads: int | None
     max_error: float | None
     analysis: Any
+
+    @property
+    def recipe(self) -> list[Any]:
+        """What decides a block besides its inputs."""
+        return [self.method.name, self.method.model_dump(mode="json"), self.dtype]
+
+    @property
+    def whole(self) -> bool:
+        """Whether a block depends on more than the same block of the inputs."""
+        return not self.method.local
+
+    @property
+    def random(self) -> bool:
+        return "seed" in type(self.method).model_fields
 
     def with_less(self, spent: int) -> Merging:
         """The same with part of the budget spent already."""
@@ -171,14 +187,15 @@ def unknown(merge: Merging) -> UnknownBlocks:
     folders = dict.fromkeys(e.path for e in merge.experts if not (e.path / "adapter_config.json").is_file())
     gram = " --gram" if merge.analysis == "gram" else ""
     command = f"fusec catalog analyze {' '.join(map(_short, folders))} --base {_short(merge.base.path)}{gram}"
-    size = sum(
-        file.stat().st_size for one in (merge.base.path, *folders) for file in one.glob("*.safetensors")
-    )
+    size = sum(read_model_headers(one).bytes for one in (merge.base.path, *folders))
     return UnknownBlocks(merge.names, command, size)
 
 
 def _short(path: Path) -> str:
-    """A path as one would type it here."""
+    """A path as one would type it here, or the address of what lies elsewhere."""
+    origin = origin_of(path)
+    if origin is not None:
+        return origin
     relative = os.path.relpath(path)
     return quote(min(str(path), relative, key=len))
 

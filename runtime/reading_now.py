@@ -15,16 +15,19 @@ from fusec.runtime.analysis.sampled import sample
 from fusec.runtime.kernel import Meter, RunError
 from fusec.runtime.kernels.merge.reads import Reads
 from fusec.runtime.reading import Merging, Place, ReadPlans, exact_savings, merging, reads_of
+from fusec.runtime.recipes import Recipes, recipes_of, reusing
 
 
 class Decided(NamedTuple):
-    """What the kernel is told, tensor by tensor (None: read everything), and what the manifest keeps."""
+    """What the kernel is told, tensor by tensor (None: read everything), and what is kept of it."""
 
-    reads: Mapping[str, Reads] | None = None
-    planned: PlannedReads | None = None
+    merge: Merging
+    reads: Mapping[str, Reads] | None
+    planned: PlannedReads | None
+    recipes: Recipes | None
 
 
-def decide(
+def decide_reads(
     node: Node,
     planned: PlannedReads | None,
     store: ColumnsStore,
@@ -40,14 +43,19 @@ def decide(
     """
     merge = merging(node, place)
     assert merge is not None
+    reads: Mapping[str, Reads] | None
     if not has_budget(node):
-        return Decided(exact_savings(store, merge))
-    if planned is None:
-        planned = _decided(merge, store, place, results, meter, threads)
-    return Decided(reads_of(planned), planned)
+        reads, planned = exact_savings(store, merge), None
+    else:
+        planned = planned or _planned(merge, store, place, results, meter, threads)
+        reads = reads_of(planned)
+    recipes = None if reads is None else recipes_of(store, merge, reads)
+    if reads is not None and recipes is not None:
+        reads = reusing(store, results, merge, reads, recipes)
+    return Decided(merge, reads, planned, recipes)
 
 
-def _decided(
+def _planned(
     merge: Merging, store: ColumnsStore, place: Place, results: Path, meter: Meter, threads: int
 ) -> PlannedReads:
     models = [expert.path for expert in merge.experts if not (expert.path / "adapter_config.json").is_file()]

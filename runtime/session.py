@@ -225,7 +225,8 @@ class Session:
             refs.extend(found)
         graph = lower(checked.typed, refs)
         planner = None
-        if any(has_budget(node) for node in graph.nodes.values()):
+        shared = any(limit.name == "expert_reads" for limit in checked.typed.limits)
+        if any(has_budget(node) or (shared and node.verb == "merge") for node in graph.nodes.values()):
             from fusec.runtime.reading_ahead import planner_before_the_run
 
             typed, ladders = checked.typed, self._ladders

@@ -75,6 +75,11 @@ class Store:
     def close(self) -> None:
         self.catalog.close()
 
+    @property
+    def remote(self) -> Path:
+        """Where sources of other machines come to: made when the first one does, and good to remove."""
+        return self.root / "remote"
+
     # --- results --------------------------------------------------------------------------------------------
 
     def has(self, id: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fusec.compiler.identity import plain
 from fusec.compiler.ir import Call, Node, Pairs, Ref, map_refs
-from fusec.compiler.slots import Many, MethodOf, One, WeightedMany
+from fusec.compiler.slots import ListOf, Many, MethodOf, One, WeightedMany
 from fusec.compiler.step import Step, method_called
 from fusec.runtime.kernel import Artifact, Method
 
@@ -18,7 +18,8 @@ def kernel_values(node: Node, verb: type[Step], artifact: Open) -> tuple[dict[st
     """`(inputs, slots)` of a kernel: what refers to artifacts, and everything else.
 
     A single input is an `Artifact`, a map or list of them `tuple[(key, Artifact), ...]`, a weighted list
-    `tuple[(Artifact, weight | None), ...]`. Methods become `kernel.Method`.
+    `tuple[(Artifact, weight | None), ...]`. Methods become `kernel.Method`, with artifacts among their
+    arguments where they take results.
     """
     inputs: dict[str, Any] = {}
     pairs: tuple[tuple[Any, Any], ...]
@@ -35,11 +36,17 @@ def kernel_values(node: Node, verb: type[Step], artifact: Open) -> tuple[dict[st
             pairs = value.items if isinstance(value, Pairs) else tuple((ref, None) for ref in value)
             inputs[name] = tuple((artifact(ref), weight) for ref, weight in pairs)
         elif isinstance(value, Call) and isinstance(want, MethodOf):
-            cls = method_called(value.name, want.family)
-            slots[name] = Method(cls.name, dict(value.args), cls.kernel)
+            slots[name] = _method(value, want, artifact)
+        elif isinstance(want, ListOf) and isinstance(want.item, MethodOf):
+            slots[name] = tuple(_method(item, want.item, artifact) for item in value)
         else:
             slots[name] = map_refs(value, artifact)
     return inputs, slots
+
+
+def _method(call: Call, want: MethodOf, artifact: Open) -> Method:
+    cls = method_called(call.name, want.family)
+    return Method(cls.name, {name: map_refs(value, artifact) for name, value in call.args}, cls.kernel)
 
 
 def plain_slots(node: Node, ids: Mapping[str, str]) -> dict[str, Any]:

@@ -18,7 +18,18 @@ from fusec.cli.lsp.spec import Spec
 from fusec.compiler.gates import LIMITS
 from fusec.compiler.packages import loaded
 from fusec.compiler.rowexpr import FUNCTIONS
-from fusec.compiler.slots import Amount, ColumnName, Many, MethodOf, One, Plain, RowOf, WeightedMany, Words
+from fusec.compiler.slots import (
+    Amount,
+    ColumnName,
+    ListOf,
+    Many,
+    MethodOf,
+    One,
+    Plain,
+    RowOf,
+    WeightedMany,
+    Words,
+)
 from fusec.compiler.step import Declared, Step, find_method, find_verb, methods_of, verb_names
 from fusec.compiler.steps.source import OPTIONS
 from fusec.compiler.typed import Typed
@@ -160,8 +171,8 @@ def _want(cursor: Cursor) -> Any:
 
 def _values(document: Document, typed: Typed, cursor: Cursor) -> Iterator[Offer]:
     match want := _want(cursor):
-        case MethodOf():
-            yield from _methods(want.family)
+        case MethodOf(family=family) | ListOf(item=MethodOf(family=family)):
+            yield from _methods(family)
         case Words():
             yield from ((word, Kind.EnumMember, "", "", "") for word in want.options)
         case One() | Many() | WeightedMany():

@@ -193,7 +193,8 @@ def _sizes(type_: Type) -> str:
     if isinstance(type_, ModelType):
         space = type_.space
         params, size = grouped(space.params), quantity_text(space.bytes, "Size")
-        return f"{params} parameters in {space.tensors} tensors, {size}, vocabulary {grouped(space.vocab)}"
+        rows = f", vocabulary {grouped(space.vocab)}" if space.vocab else " at most"
+        return f"{params} parameters in {space.tensors} tensors, {size}{rows}"
     if isinstance(type_, DeltaType):
         rank = f" in factors of rank {type_.rank} at most" if type_.rank else ""
         return f"changes {type_.space.tensors} tensors, {quantity_text(type_.space.bytes, 'Size')}{rank}"

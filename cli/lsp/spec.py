@@ -45,7 +45,8 @@ class Spec:
         self._memory = Memory()
         self._typed: Typed | None = None
         try:
-            self._session: Session | None = Session(self._path)
+            # Every letter of an address would be a server to ask.
+            self._session: Session | None = Session(self._path, online=False)
         except RunError as error:
             log.warning("%s; %s", error.what, error.hint)
             self._session = None

@@ -1,4 +1,4 @@
-"""One document of a configuration, read into the merge that fusec would do for it."""
+"""One document of a configuration, read into the steps that fusec would do for it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from collections.abc import Callable
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
 
+from fusec.cli.mergekit.alignment import Transplant, Union, align, require_merged
 from fusec.cli.mergekit.findings import Findings
-from fusec.cli.mergekit.layers import count_layers
+from fusec.cli.mergekit.inputs import Input, Slice, is_whole, items_of, read_input, read_slices
 from fusec.cli.mergekit.methods import Merge, combine
 from fusec.cli.mergekit.parameters import Place, read_place
 from fusec.cli.mergekit.references import Folders, Reference, read_reference
-from fusec.cli.mergekit.surroundings import read_dtype, read_tokenizer, refuse_chat_template
-from fusec.cli.mergekit.vocabulary import METHODS, MODEL, NEAREST, SLICE, SOURCE, TOP
-from fusec.cli.mergekit.yaml_tree import Entry, Mapping, Node, Scalar, Sequence, is_null
+from fusec.cli.mergekit.stacks import Stack, stack_slices
+from fusec.cli.mergekit.surroundings import read_dtype, refuse_chat_template
+from fusec.cli.mergekit.tokenizers import read_tokenizer
+from fusec.cli.mergekit.vocabulary import METHODS, MODEL, TOP
+from fusec.cli.mergekit.yaml_tree import Entry, Mapping, Node, Scalar, is_null
 from fusec.lang.codes.fuse602_unknown_setting import UnknownSetting
 from fusec.lang.codes.fuse603_misfit import Misfit
 from fusec.lang.source import Span
@@ -22,34 +25,30 @@ WHOLE, SLICED, PARTED = "models", "slices", "modules"
 
 
 @dataclass(frozen=True)
-class Input:
-    """A model of the merge with the parameters written beside it."""
-
-    model: Reference
-    own: Place
-
-
-@dataclass(frozen=True)
 class Inputs:
-    """The models in their order; `between` are the parameters of the slice around them."""
+    """The models in their order; `between` are the parameters of the slice around them.
+
+    `slices` are those of a configuration that takes parts of models; `models` is then its first slice.
+    """
 
     models: tuple[Input, ...]
     between: Place
-    base: Entry | None
     at: Span
+    slices: tuple[Slice, ...] = ()
+    bases: tuple[Reference, ...] = ()
 
 
 def read_configuration(
     node: Node, folders: Folders, documents: Map[str, bool], found: Findings
-) -> Merge | None:
-    """The merge that a document describes; None, with messages, where fusec cannot do it.
+) -> tuple[Merge | Stack | Transplant | Union, ...]:
+    """What a document describes, the result last; nothing, with messages, where fusec cannot do it.
 
     `documents` are the names in the file, true for those of documents above this one.
     """
     if not isinstance(node, Mapping):
         found.use_all(node)
         found.misfit("a merge configuration is a mapping of keys", node.span, "start with `merge_method:`")
-        return None
+        return ()
     keys = {k: e for k, e in found.fields(node, TOP, "the configuration").items() if not is_null(e.value)}
 
     def model(node: Node) -> Reference | None:
@@ -63,15 +62,23 @@ def read_configuration(
     at = keys["merge_method"].at if method else node.span
     dtype = read_dtype(keys.get("dtype"), keys.get("out_dtype"), method, at, found)
     donor = base or (inputs.models[0].model if inputs and inputs.models else None)
-    read_tokenizer(keys.get("tokenizer_source"), keys.get("tokenizer"), base, donor, model, found)
+    setting = read_tokenizer(keys.get("tokenizer_source"), keys.get("tokenizer"), base, donor, model, found)
     refuse_chat_template(keys.get("chat_template"), found)
     if method is None or inputs is None:
         # Values have a meaning only for a known method and known models; their names were looked at.
         for key in (WHOLE, SLICED, PARTED, "parameters"):
             if key in keys:
                 found.use_all(keys[key].value)
-        return None
-    return combine(
+        return ()
+    if inputs.slices:
+        slices = inputs.slices
+        if setting is not None:
+            reason, fix = "fusec aligns the tokenizers of whole models", "merge the models first, then slice"
+            found.lacks("a tokenizer beside slices has no counterpart yet", slices[0].at, reason, fix)
+        return stack_slices(
+            slices, name=name, method=method, base=base, shared=shared, dtype=dtype, found=found
+        )
+    merge = combine(
         name=name,
         method=method,
         base=base,
@@ -81,6 +88,9 @@ def read_configuration(
         at=inputs.at,
         found=found,
     )
+    if merge is None or (setting is not None and not require_merged(setting, merge, found)):
+        return ()
+    return (merge,) if setting is None else align(merge, setting)
 
 
 def _method(entry: Entry | None, document: Span, found: Findings) -> str | None:
@@ -93,13 +103,10 @@ def _method(entry: Entry | None, document: Span, found: Findings) -> str | None:
         found.use_all(entry.value)
         return None
     word, at = entry.value.text, entry.value.span
-    if word in NEAREST:
-        says = f"`{word}` has no counterpart yet"
-        found.lacks(says, at, f"`merge` of fusec does {', '.join(METHODS)}", f"the nearest: {NEAREST[word]}")
-    elif word not in METHODS:
-        known = (*METHODS, *NEAREST)
-        found.report(UnknownSetting("mergekit", "merge method", word, at, known))
-    return word if word in METHODS else None
+    if word in METHODS:
+        return word
+    found.report(UnknownSetting("mergekit", "merge method", word, at, tuple(METHODS)))
+    return None
 
 
 def _name(entry: Entry | None, documents: Map[str, bool], found: Findings) -> str:
@@ -120,15 +127,12 @@ def _base(
     entry: Entry | None, inputs: Inputs | None, model: Callable[[Node], Reference | None], found: Findings
 ) -> Reference | None:
     base = model(entry.value) if entry else None
-    own = inputs.base if inputs else None
-    if own is None:
-        return base
-    of_slice = model(own.value)
-    if base and of_slice and base.uri != of_slice.uri:
-        reason = "configuration and tokenizer would come from one, the weights from the other"
-        says = "the slice has another base than the whole merge"
-        found.lacks(says, own.value.span, reason, "name one base", base.at)
-    return of_slice
+    for of_slice in inputs.bases if inputs else ():
+        if base and base.uri != of_slice.uri:
+            reason = "configuration and tokenizer would come from one, the weights from the other"
+            says = "the slice has another base than the whole merge"
+            found.lacks(says, of_slice.at, reason, "name one base", base.at)
+    return base or next(iter(inputs.bases if inputs else ()), None)
 
 
 def _inputs(
@@ -152,7 +156,8 @@ def _inputs(
         case "models":
             return _whole(first, model, found)
         case "slices":
-            return _sliced(first, model, folders, found)
+            slices = read_slices(first, model, found)
+            return _of_slices(slices, folders) if slices else None
     found.use_all(first.value)
     found.lacks(
         "`modules` has no counterpart yet",
@@ -165,98 +170,20 @@ def _inputs(
 
 def _whole(entry: Entry, model: Callable[[Node], Reference | None], found: Findings) -> Inputs | None:
     models = []
-    for item in _items(entry, found):
+    for item in items_of(entry, found):
         fields = found.fields(item, MODEL, "an entry of `models`")
         if isinstance(item, Mapping):
-            models.append(_input(item, fields, model, found))
-    return _all(models, entry, {}, None)
+            models.append(read_input(item, fields, model, found))
+    return _all(models, entry)
 
 
-def _sliced(
-    entry: Entry, model: Callable[[Node], Reference | None], folders: Folders, found: Findings
-) -> Inputs | None:
-    slices = _items(entry, found)
-    if len(slices) > 1:
-        found.use_all(entry.value)
-        found.lacks(
-            "a stack of slices has no counterpart yet",
-            entry.at,
-            "a merge of fusec keeps the layers of its base, each where it is",
-            "merge whole models: one slice from 0 to the last layer, or `models`",
-            slices[1].span,
-        )
-        return None
-    if not slices:
-        return None
-    fields = found.fields(slices[0], SLICE, "a slice")
-    sources = fields.get("sources")
-    if sources is None:
-        found.misfit("the slice has no `sources`", slices[0].span, "add `sources:` with one `model:` each")
-        return None
-    models = []
-    for item in _items(sources, found):
-        keys = found.fields(item, SOURCE, "a source")
-        if isinstance(item, Mapping):
-            one = _input(item, keys, model, found)
-            models.append(one)
-            _check_whole(item, keys.get("layer_range"), one.model if one else None, folders, found)
-    between = read_place(fields["parameters"].value, found) if "parameters" in fields else {}
-    base = fields.get("base_model")
-    return _all(models, sources, between, None if base is None or is_null(base.value) else base)
+def _of_slices(slices: tuple[Slice, ...], folders: Folders) -> Inputs:
+    first = slices[0]
+    models = tuple(Input(source.model, source.own) for source in first.sources)
+    bases = tuple(slice_.base for slice_ in slices if slice_.base is not None)
+    return Inputs(models, first.between, first.at, () if is_whole(slices, folders) else slices, bases)
 
 
-def _items(entry: Entry, found: Findings) -> tuple[Node, ...]:
-    if isinstance(entry.value, Sequence) and entry.value.items:
-        return entry.value.items
-    found.misfit(f"`{entry.key}` is a list", entry.at, "start each entry with `- `")
-    found.use_all(entry.value)
-    return ()
-
-
-def _input(
-    item: Node, fields: dict[str, Entry], model: Callable[[Node], Reference | None], found: Findings
-) -> Input | None:
-    own = read_place(fields["parameters"].value, found) if "parameters" in fields else {}
-    if "model" not in fields:
-        found.misfit("an entry names no model", item.span, "add `model:`")
-        return None
-    reference = model(fields["model"].value)
-    return Input(reference, own) if reference else None
-
-
-def _all(models: list[Input | None], entry: Entry, between: Place, base: Entry | None) -> Inputs | None:
+def _all(models: list[Input | None], entry: Entry) -> Inputs | None:
     read = tuple(one for one in models if one is not None)
-    return Inputs(read, between, base, entry.at) if read and len(read) == len(models) else None
-
-
-def _check_whole(
-    item: Node, entry: Entry | None, model: Reference | None, folders: Folders, found: Findings
-) -> None:
-    """Reports a range that is not all layers of its model."""
-    if entry is None:
-        found.misfit("a source has no `layer_range`", item.span, "add `layer_range: [first, end]`")
-        return
-    bounds = entry.value.items if isinstance(entry.value, Sequence) else ()
-    texts = [bound.text for bound in bounds if isinstance(bound, Scalar)]
-    if len(texts) != 2 or len(bounds) != 2 or not all(text.isascii() and text.isdigit() for text in texts):
-        found.misfit("`layer_range` is two numbers", entry.value.span, "write `layer_range: [first, end]`")
-        found.use_all(entry.value)
-        return
-    if model is None:
-        return
-    first, end = map(int, texts)
-    layers = None if model.made else count_layers(model, folders)
-    if layers is None:
-        found.lacks(
-            "it is unknown whether this range is the whole model",
-            entry.value.span,
-            f"nothing on this machine says how many layers `{model.uri}` has",
-            "write `models:` in place of `slices:` if it is, or fetch the model's config.json first",
-        )
-    elif (first, end) != (0, layers):
-        found.lacks(
-            "a part of a model's layers has no counterpart yet",
-            entry.value.span,
-            f"`{model.uri}` has {layers} layers, and a merge of fusec keeps all of them",
-            f"merge whole models: `layer_range: [0, {layers}]`",
-        )
+    return Inputs(read, {}, entry.at) if read and len(read) == len(models) else None

@@ -9,11 +9,12 @@ from __future__ import annotations
 import glob
 from dataclasses import dataclass
 
+from fusec.cli.mergekit.dropping import read_dropping
 from fusec.cli.mergekit.findings import Findings
+from fusec.cli.mergekit.forms import FORMS, settle
 from fusec.cli.mergekit.parameters import Lookup, Place, Value
 from fusec.cli.mergekit.references import Reference
-from fusec.cli.mergekit.vocabulary import METHODS
-from fusec.lang.codes.fuse601_no_counterpart import NoCounterpart
+from fusec.cli.mergekit.vocabulary import ELECTING, METHODS, NORMALIZING
 from fusec.lang.codes.fuse603_misfit import Misfit
 from fusec.lang.source import Span
 
@@ -53,7 +54,7 @@ def combine(
     lookup = Lookup(method, found)
     _check_places(method, models, found)
     distinct = _distinct(models, found)
-    rule = {"linear": _linear, "passthrough": _copy}.get(method, _updates)
+    rule = settle if method in FORMS else {"linear": _linear, "passthrough": _copy}.get(method, _updates)
     made = rule(lookup, base, models, around, at, found)
     lookup.unasked([*(own for _, own in models), *around])
     if made is None or not distinct:
@@ -153,7 +154,7 @@ def _updates(
     at: Span,
     found: Findings,
 ) -> Made | None:
-    """task_arithmetic and ties: the base plus what the experts changed."""
+    """task_arithmetic, ties and their like: the base plus what the experts changed."""
     method = lookup.method
     if base is None:
         reason = "it adds to the base what each expert changed"
@@ -174,57 +175,23 @@ def _updates(
         lookup.value("weight", (own, *around), None, f"`{model.uri}`", model.at) for model, own in experts
     ]
     scale = lookup.value("lambda", around, 1.0, "the merge", at)
-    normalize = lookup.plain("normalize", around, float(method == "ties"), "the merge", at)
-    density = _density(lookup, experts, around, found) if method == "ties" else 1.0
+    normalize = lookup.plain("normalize", around, float(method in NORMALIZING), "the merge", at)
+    dropping = read_dropping(lookup, experts, around, at, found) if method != "task_arithmetic" else ()
     known = [weight for weight in weights if weight]
-    if scale is None or normalize is None or density is None or len(known) != len(experts):
+    if scale is None or normalize is None or dropping is None or len(known) != len(experts):
         return None
     keep = _keep(known, scale, found)
     if keep is None:
         return None
     divides = bool(normalize.rest)
-    # `ties` divides each element by the weights that agree there, whatever they sum to.
-    if divides and method != "ties" and abs(sum(weight.rest for weight in known)) < NO_SUM:
+    if divides and method not in ELECTING and abs(sum(weight.rest for weight in known)) < NO_SUM:
         divides = False
         found.remark("the weights sum to 0, so mergekit does not normalize them", normalize.at)
-    words = [f"density: {density!r}"] if method == "ties" else []
+    words = list(dropping)
     words += [f"scale: {scale.rest!r}"] if scale.rest != 1 else []
-    words += [f"normalize: {str(divides).lower()}"] if divides != (method == "ties") else []
-    if method == "ties" and density < 1:
-        says = "of equally large changes at the edge of the density fusec keeps the first; mergekit any"
-        found.remark(says, at)
+    words += [f"normalize: {str(divides).lower()}"] if divides != (method in NORMALIZING) else []
     call = f"{method}({', '.join(words)})" if words else method
     return tuple((m, w.rest) for (m, _), w in zip(experts, known, strict=True)), call, keep
-
-
-def _density(lookup: Lookup, experts: Models, around: tuple[Place, ...], found: Findings) -> float | None:
-    rescale = lookup.plain("rescale", around, 0.0, "the merge", experts[0][0].at)
-    if rescale and rescale.rest:
-        reason, fix = "`ties` of fusec leaves the changes that it keeps at their size", "leave it out"
-        found.lacks("`rescale` has no counterpart yet", rescale.at, reason, fix)
-    values = [
-        lookup.plain("density", (own, *around), 1.0, f"`{model.uri}`", model.at) for model, own in experts
-    ]
-    known = [value for value in values if value]
-    for value in known:
-        if not 0 < value.rest <= 1:
-            fix = "write a share above 0 and at most 1"
-            found.misfit("`density` is a share of the changes", value.at, fix, "the rest is trimmed away")
-            return None
-        if value.rest != known[0].rest:
-            found.report(
-                NoCounterpart(
-                    "`density` differs between the models",
-                    value.at,
-                    "`ties` of fusec trims every expert to one share",
-                    "give all models one density",
-                    other=known[0].at,
-                    other_note="another density here",
-                )
-            )
-            return None
-    whole = rescale and not rescale.rest and len(known) == len(experts)
-    return known[0].rest if whole else None
 
 
 def _keep(weights: list[Value], scale: Value, found: Findings) -> tuple[str, ...] | None:

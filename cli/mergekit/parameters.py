@@ -19,7 +19,9 @@ from fusec.lang.source import Span
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _SWITCHES = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-SWITCHED = ("normalize", "rescale")
+SWITCHED = (
+    "normalize", "rescale", "nuslerp_flatten", "nuslerp_row_wise", "normalize_weights", "filter_wise",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

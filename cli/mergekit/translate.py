@@ -7,9 +7,8 @@ from pathlib import Path
 
 from fusec.cli.mergekit.configuration import read_configuration
 from fusec.cli.mergekit.findings import Findings
-from fusec.cli.mergekit.methods import Merge
 from fusec.cli.mergekit.references import Folders
-from fusec.cli.mergekit.spec import write_spec
+from fusec.cli.mergekit.spec import Made, write_spec
 from fusec.cli.mergekit.yaml_tree import Mapping, Node, Scalar, read_yaml
 from fusec.lang.codes.fuse603_misfit import Misfit
 from fusec.lang.codes.fuse604_not_yaml import NotYaml
@@ -34,11 +33,11 @@ def translate(source: Source, folders: Folders, title: str) -> Translation:
     found = Findings()
     if not documents:
         found.report(NotYaml("there is nothing in it", source.span(0, 1)))
-    merges: list[Merge] = []
+    merges: dict[str, Made] = {}
     names = {_name(document): False for document in documents if _name(document)}
     unnamed: Node | None = None
     for document in documents:
-        merge = read_configuration(document, folders, names, found)
+        made = read_configuration(document, folders, names, found)
         name = _name(document)
         if not name and unnamed is not None:
             fix = "give all documents but one a `name:`"
@@ -47,13 +46,13 @@ def translate(source: Source, folders: Folders, title: str) -> Translation:
             unnamed = document
         if name:
             names[name] = True
-        if merge is not None:
-            merges.append(merge)
+        for step in made:
+            merges.setdefault(step.name, step)
     if found.problems:
         return Translation("", tuple(found.problems.values()), frozenset(found.used))
     remarks = tuple(sorted(found.remarks, key=lambda remark: (remark.at.start, remark.says)))
     return Translation(
-        write_spec(tuple(merges), remarks, Path(source.name).name, title), (), frozenset(found.used)
+        write_spec(tuple(merges.values()), remarks, Path(source.name).name, title), (), frozenset(found.used)
     )
 
 

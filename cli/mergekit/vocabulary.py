@@ -14,6 +14,8 @@ SLICE = ("sources", "base_model", "parameters")
 REFERENCE = ("model", "lora", "override_architecture")
 PATH = ("path", "revision")
 TOKENIZER = ("source", "tokens", "pad_to_multiple_of")
+TOKEN = ("source", "force")
+STANDIN = ("kind", "model", "token", "token_id")
 RULE = ("filter", "value")
 
 
@@ -22,39 +24,32 @@ class Method(NamedTuple):
 
     each: tuple[str, ...]
     shared: tuple[str, ...]
-    takes_updates: bool  # adds to a base what experts changed; the base itself has no part in it
+    takes_updates: bool  # works on what experts changed, and rounds every step to the working dtype
 
 
+_SPARSE = ("lambda", "normalize", "rescale")
 METHODS = {
     "linear": Method(("weight",), ("normalize",), False),
     "task_arithmetic": Method(("weight",), ("lambda", "normalize"), True),
-    "ties": Method(("weight", "density"), ("lambda", "normalize", "rescale"), True),
+    "ties": Method(("weight", "density"), _SPARSE, True),
+    "dare_linear": Method(("weight", "density"), _SPARSE, True),
+    "dare_ties": Method(("weight", "density"), _SPARSE, True),
+    "breadcrumbs": Method(("weight", "density", "gamma"), _SPARSE, True),
+    "breadcrumbs_ties": Method(("weight", "density", "gamma"), _SPARSE, True),
+    "della": Method(("weight", "density", "epsilon"), _SPARSE, True),
+    "della_linear": Method(("weight", "density", "epsilon"), _SPARSE, True),
     "passthrough": Method(("scale",), (), False),
+    "slerp": Method((), ("t",), False),
+    "nuslerp": Method(("weight",), ("nuslerp_flatten", "nuslerp_row_wise"), True),
+    "multislerp": Method(("weight",), ("normalize_weights", "eps"), True),
+    "karcher": Method((), ("max_iter", "tol"), True),
+    "model_stock": Method((), ("filter_wise",), True),
+    "sce": Method((), ("select_topk",), True),
+    "arcee_fusion": Method((), (), True),
+    "nearswap": Method((), ("t",), True),
+    "ram": Method((), ("epsilon",), True),
+    "ramplus_tl": Method((), ("epsilon", "r", "alpha"), True),
 }
-
-_TRIMMED = "`ties` trims to the largest changes and draws nothing at random"
-_SUMMED = "`task_arithmetic` adds the changes untrimmed"
-_MEAN = "`average` is the plain mean"
-NEAREST = {
-    "slerp": "`linear` with the weights 1 - t and t: between two fine-tunes of one base the angle is so "
-    "small that slerp is that line",
-    "nuslerp": "`linear` with the same weights",
-    "multislerp": "`linear` with the same weights",
-    "karcher": _MEAN,
-    "model_stock": _MEAN,
-    "dare_linear": _SUMMED,
-    "dare_ties": _TRIMMED,
-    "breadcrumbs": _SUMMED,
-    "breadcrumbs_ties": _TRIMMED,
-    "della": _TRIMMED,
-    "della_linear": _SUMMED,
-    "sce": "`ties` elects signs in the same way",
-    "arcee_fusion": _SUMMED,
-    "nearswap": _SUMMED,
-    "ram": _SUMMED,
-    "ramplus_tl": _SUMMED,
-}
-"""The methods that fusec lacks, each with the nearest that it has."""
 
 PARAMETERS = (
     "weight", "density", "scale", "gamma", "epsilon", "normalize", "int8_mask", "lambda", "rescale", "t",
@@ -62,5 +57,11 @@ PARAMETERS = (
     "max_iter", "tol", "r", "alpha",
 )  # fmt: skip
 """Every parameter that some method reads."""
+
+ELECTING = ("ties", "dare_ties", "breadcrumbs_ties", "della")
+"""Methods that divide each element by the weights that agree there, whatever they sum to."""
+
+NORMALIZING = ("ties", "della")
+"""Methods of changes that divide unless they are told not to."""
 
 DTYPES = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import click
 
@@ -27,13 +27,20 @@ def examples_of(name: str) -> list[str]:
 
 
 def commands() -> Iterator[Section]:
-    for name in COMMANDS:
-        command = find_command(name)
+    for name, command in _with_parts((name, find_command(name)) for name in COMMANDS):
         ctx = click.Context(command, info_name=f"fusec {name}")
         usage = " ".join([f"fusec {name}", *command.collect_usage_pieces(ctx)])
         records = [record for param in command.get_params(ctx) if (record := param.get_help_record(ctx))]
         options = columns(record for record in records if record[1])  # arguments are in the usage
         yield f"`fusec {name}`", f"```text\n{usage}\n\n{options}\n```\n\n{_body(command)}"
+
+
+def _with_parts(commands: Iterable[tuple[str, click.Command]]) -> Iterator[tuple[str, click.Command]]:
+    """Commands by name, each followed by those that it consists of."""
+    for name, command in commands:
+        yield name, command
+        if isinstance(command, click.Group):
+            yield from _with_parts((f"{name} {part}", of) for part, of in command.commands.items())
 
 
 def _body(command: click.Command) -> str:

@@ -41,7 +41,8 @@ class AccessSet(msgspec.Struct, frozen=True):
     budget    bytes asked for; None where an error was asked for
     fixed     bytes read whatever is chosen: the factors of adapters
     logical   bytes of the blocks chosen, with `fixed`; `physical` with gaps and page margins too
-    optimum   no choice within the budget has a smaller expected error: see `slack`
+    optimum   no choice within the budget has a smaller expected error, see `slack`; for blocks of more
+              than 12 items with inner products that holds among the sets that were weighed
     merged    zlib: one bit per pair, experts outermost, blocks of all tensors counted through
     borrowed  zlib: pairs that take another's bytes, as `block * K + expert` (int64), then whose (int16)
     """
@@ -86,11 +87,14 @@ class AccessSet(msgspec.Struct, frozen=True):
         places = {tensor.name: np.asarray(tensor.files)[:, None] >= 0 for tensor in self.tensors}
         return {name: (source == own) & places[name] for name, source in self.sources().items()}
 
-    def ranges(self, file: int) -> Iterator[tuple[int, int]]:
-        """Start and stop of each physical read of a file, in order; the last may reach past its end."""
+    def all_ranges(self) -> tuple[I64, I64, I64]:
+        """File, start and stop of each physical read, in order; the last of a file may reach past its end."""
         layout = layout_of(self.tensors, block=self.block, page=self.page, gap=self.gap)
-        reads = np.concatenate([flags.T for flags in self.reads().values()])
-        files, start, stop = layout.ranges(reads)
+        return layout.ranges(np.concatenate([flags.T for flags in self.reads().values()]))
+
+    def ranges(self, file: int) -> Iterator[tuple[int, int]]:
+        """Start and stop of each physical read of one file; `all_ranges` is quicker for many."""
+        files, start, stop = self.all_ranges()
         mine = files == file
         yield from zip(start[mine].tolist(), stop[mine].tolist(), strict=True)
 

@@ -1,7 +1,8 @@
 """Makes a choice fit its budget in physical bytes: margins and gaps are found out only once ranges are drawn.
 
 The budget of the choice is lowered, which gives up what gains least per byte, until the ranges fit. What is
-then left over goes to further steps, each charged as if its reads lay apart from all others.
+then left over goes to further steps, each charged as if its reads lay apart from all others. Blocks that lie
+in the gaps of what is read are used too: they are paid for.
 """
 
 from __future__ import annotations
@@ -30,6 +31,23 @@ class Fitted:
 
 
 def fit(knapsack: Knapsack, layout: Layout, limit: int) -> Fitted:
+    """The choice of most worth that takes at most `limit` physical bytes, nearly: see `bound`."""
+    fitted = _within(knapsack, layout, limit)
+    return Fitted(_with_gaps(knapsack, layout, fitted.taken), fitted.bound) if layout.gap else fitted
+
+
+def _with_gaps(knapsack: Knapsack, layout: Layout, taken: I32) -> I32:
+    """For each group the last of its options, and so the best, whose items all lie within the ranges."""
+    menu = knapsack.menu
+    brought = np.packbits(layout.covered(menu.reads_of(taken, layout.experts)), axis=1)
+    missing = menu.masks & ~np.take(brought, np.take(menu.block, menu.group), axis=0)
+    options = np.flatnonzero(~missing.any(axis=1))
+    taken = taken.copy()
+    taken[menu.group[options]] = options
+    return taken
+
+
+def _within(knapsack: Knapsack, layout: Layout, limit: int) -> Fitted:
     menu, experts = knapsack.menu, layout.experts
     choice = knapsack.best(limit)
     bound = choice.bound
@@ -38,8 +56,10 @@ def fit(knapsack: Knapsack, layout: Layout, limit: int) -> Fitted:
         return Fitted(_refilled(knapsack, layout, choice.taken, choice.cost, limit - physical), bound)
     fits, room, best = 0, limit, knapsack.best(0)
     fails, cost = choice.cost, choice.cost
-    for _ in range(ROUNDS):
-        target = min(max(cost * limit // physical - limit // (2 * NEAR), fits), fails - 1)
+    for turn in range(ROUNDS):
+        # In proportion at first, which is close where margins are small; by halves where gaps make it jump.
+        guess = cost * limit // physical - limit // (2 * NEAR) if turn < ROUNDS // 2 else (fits + fails) // 2
+        target = min(max(guess, fits), fails - 1)
         choice = knapsack.best(target)
         cost, physical = choice.cost, layout.physical(menu.reads_of(choice.taken, experts))
         if physical > limit:

@@ -156,17 +156,22 @@ class Ladder:
         return self._access(fitted.taken, budget, fitted.bound)
 
     def for_error(self, share: float) -> AccessSet:
-        """The fewest bytes that leave at most this share of the update undone.
+        """The fewest bytes that leave at most this share of the update undone; margins and gaps come on top.
 
         The share is of the error bound against the update's norm: see `Certificate.of_update`. 0 reads all
-        that changes anything, 1 nothing. ValueError for a negative share or NaN.
+        that changes anything, 1 nothing. Where norms alone are known, reads are still taken in the order
+        that lowers the expected error, until the bound is low enough.
+        ValueError for a negative share or NaN.
         """
         if not share >= 0:
             raise ValueError(f"an error is a share of the update from 0 on, not {share!r}")
         if share == 0:
             return self._access(self._knapsack.best(self.total).taken, None, int(self._menu.gained[-1]))
+        nothing = self._knapsack.best(0).taken
+        if self._share_left(nothing) <= share:
+            return self._access(nothing, None, 0)
         menu = self._menu
-        low, high = 0, len(menu.steps)
+        low, high = 1, len(menu.steps)
         while low < high:
             middle = (low + high) // 2
             if self._share_left(self._knapsack.best(int(menu.spent[middle])).taken) <= share:
@@ -176,7 +181,7 @@ class Ladder:
         # The steps before this one reach it, those before the last do not: the least cost lies between.
         unit = self._knapsack.divisor
         enough = int(menu.spent[high]) // unit
-        short = int(menu.spent[high - 1]) // unit if high else enough - 1
+        short = int(menu.spent[high - 1]) // unit
         while enough - short > 1:
             middle = (enough + short) // 2
             if self._share_left(self._knapsack.best(middle * unit).taken) <= share:

@@ -38,11 +38,18 @@ class Layout:
 
     def ranges(self, reads: Flags) -> tuple[I64, I64, I64]:
         """File, start and stop of each physical read, in order, for the items `reads` (blocks, K) bool."""
-        start, stop = self._taken(reads)
-        apart = start[1:] - stop[:-1] > self.gap
-        start, stop = start[np.append(True, apart)[: len(start)]], stop[np.append(apart, True)[: len(stop)]]
+        start, stop = self._joined(reads)
         at = start // self.reach
         return self.files[at], start - at * self.reach, stop - at * self.reach
+
+    def covered(self, reads: Flags) -> Flags:
+        """(blocks, K) bool: the items that the physical reads for `reads` bring along, these included."""
+        start, stop = self._joined(reads)
+        at = np.searchsorted(start, self.start, "right") - 1
+        inside = np.flatnonzero((at >= 0) & (self.stop <= np.append(stop, 0)[at]))
+        covered = np.zeros(reads.size, bool)
+        covered[self.pair[inside]] = True
+        return covered.reshape(reads.shape)
 
     def physical(self, reads: Flags) -> int:
         """Bytes of all physical reads: from the first to the last less what lies between them."""
@@ -55,6 +62,11 @@ class Layout:
     def at_most(self, cost: I64, items: I64) -> I64:
         """What `items` more reads, together `cost` bytes, can add to the physical bytes wherever they lie."""
         return cost + items * (2 * (self.page - 1) + 2 * self.gap)
+
+    def _joined(self, reads: Flags) -> tuple[I64, I64]:
+        start, stop = self._taken(reads)
+        apart = start[1:] - stop[:-1] > self.gap
+        return start[np.append(True, apart)[: len(start)]], stop[np.append(apart, True)[: len(stop)]]
 
     def _taken(self, reads: Flags) -> tuple[I64, I64]:
         taken = np.flatnonzero(np.take(reads.reshape(-1), self.pair))

@@ -1,8 +1,8 @@
 """The best sets of items to read at each cost, from the inner products of their changes.
 
-Up to `ALL` items all subsets are weighed. Beyond, two greedy paths give the candidates: one adds the item
-that removes the most error per byte until all are read, one starts from all and drops the item that adds the
-least. Both go on past steps that make matters worse, so that a pair that cancels is found as a pair.
+Up to `ALL` items all subsets are weighed. Beyond, greedy paths give the candidates: some add the item that
+removes the most error per byte until all are read, some start from all and drop what adds the least. Of each
+kind one goes item by item and one also weighs pairs, as neither of two items that cancel is of use alone.
 """
 
 from __future__ import annotations
@@ -85,21 +85,28 @@ def _omission_errors(products: F64) -> F64:
 def _greedy_paths(products: F64, cost: I64) -> tuple[I64, F64, Flags]:
     blocks, count, _ = products.shape
     nothing = np.zeros((blocks, count), bool)
-    paths = [nothing, *_path(products, cost, add=True), *_path(products, cost, add=False), ~nothing]
-    reads = np.stack(paths, axis=1)
+    steps = [
+        step
+        for add in (True, False)
+        for pairs in (True, False)
+        for step in _path(products, cost, add=add, pairs=pairs)
+    ]
+    reads = np.stack([nothing, *steps, ~nothing], axis=1)
     omitted = (~reads).astype(np.float64)
     # Item by item, as a library's product may round otherwise on another machine.
     pull = np.zeros(omitted.shape)
     for item in range(count):
         pull += products[:, None, :, item] * omitted[:, :, item, None]
     left = (omitted * pull).sum(axis=2)
+    # A path that went in pairs has nothing left to do at its end.
+    left[:, :-1][reads[:, :-1].all(axis=2)] = np.inf
     spent: I64 = (reads * cost).sum(axis=2)
     # Errors first, costs after: among equal costs the smallest error stands first. Everything stays last.
     order = np.argsort(left[:, :-1], axis=1, kind="stable")
     order = np.take_along_axis(
         order, np.argsort(np.take_along_axis(spent, order, 1), axis=1, kind="stable"), 1
     )
-    order = np.concatenate([order, np.full((blocks, 1), len(paths) - 1)], axis=1)
+    order = np.concatenate([order, np.full((blocks, 1), len(steps) + 1)], axis=1)
     nothing_first = np.argsort(order != 0, axis=1, kind="stable")
     order = np.take_along_axis(order, nothing_first, 1)
     return (
@@ -109,19 +116,28 @@ def _greedy_paths(products: F64, cost: I64) -> tuple[I64, F64, Flags]:
     )
 
 
-def _path(products: F64, cost: I64, *, add: bool) -> Iterator[Flags]:
-    """What is read after each step but the last, from nothing up (`add`) or from everything down."""
+def _path(products: F64, cost: I64, *, add: bool, pairs: bool) -> Iterator[Flags]:
+    """What is read after each step but the last, from nothing up (`add`) or from everything down.
+
+    A step takes the item, or with `pairs` the two, that does best per byte: (i, i) is an item alone.
+    """
     blocks, count, _ = products.shape
-    every = np.arange(blocks)
+    every, alone = np.arange(blocks), np.eye(count, dtype=bool)
     own = np.diagonal(products, axis1=1, axis2=2)
+    own = np.where(alone, own[:, None], own[:, None] + own[:, :, None] + 2 * products)
+    price = np.where(alone, cost, cost + cost[:, None])
     reads = np.full((blocks, count), not add)
     pull = products.sum(axis=2) if add else np.zeros((blocks, count))
-    sign = -1.0 if add else 1.0
     for _ in range(count - 1):
-        # What the squared error falls by when the item is read, or rises by when it is left out.
-        change = 2 * pull - own if add else 2 * pull + own
-        rate = np.where(reads == add, -np.inf, -sign * change / cost)
-        item = rate.argmax(axis=1)
-        reads[every, item] = add
-        pull = pull + sign * products[every, :, item]
+        # What the squared error falls by when they are read, or rises by when they are left out.
+        both = np.where(alone, pull[:, None], pull[:, None] + pull[:, :, None])
+        change = 2 * both - own if add else -2 * both - own
+        gone = reads == add
+        barred = gone[:, None] | gone[:, :, None] | (~alone & (not pairs))
+        rate = np.where(barred, -np.inf, change / price).reshape(blocks, -1)
+        one, other = np.divmod(rate.argmax(axis=1), count)
+        moves = np.where(gone.all(axis=1), 0.0, -1.0 if add else 1.0)
+        pull = pull + moves[:, None] * products[every, :, one]
+        pull = pull + (moves * (one != other))[:, None] * products[every, :, other]
+        reads[every, one] = reads[every, other] = add
         yield reads.copy()

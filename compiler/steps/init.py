@@ -39,6 +39,16 @@ class Init(Step, verb="init", grade="seeded", kernel="init", subject="tokenizer"
         if not isinstance(tokenizer, TokenizerType):
             return Unknown()
         sizes: dict[str, Any] = self.arch.model_dump()
+        if not tokenizer.exact and not self.arch.vocab:
+            site.report(
+                OutOfRange(
+                    at=site.at("tokenizer"),
+                    what="`tokenizer`",
+                    got="one whose size only the run finds out; a model has its size before",
+                    allowed=f"this one with a height: `{self.arch.name}(vocab: {tokenizer.vocab}, ...)`",
+                )
+            )
+            return Unknown()
         try:
             tensors = arch_tensors(self.arch.name, sizes, tokenizer.vocab)
         except ValueError as error:

@@ -12,7 +12,7 @@ from fusec.compiler.slots import Plain, Want, Words
 from fusec.compiler.step import Site, Step
 from fusec.lang.types import DataType, DeltaType, ModelType, Type
 
-SCHEMES = ("./path", "file", "hf", "pkg", "https")
+SCHEMES = ("./path", "file", "hf", "pkg", "https", "s3")
 
 OPTIONS: dict[str, dict[str, Want]] = {
     "data": {

@@ -39,7 +39,8 @@ class TaskVector(Step, verb="task_vector", kernel="task_vector", subject="model"
         if not isinstance(base, ModelType):
             return Unknown()
         space = msgspec.structs.replace(base.space, bytes=base.space.params * DTYPE_BYTES[self.dtype])
-        return DeltaType(space, self.dtype, f"%{site.name}", base.root or base.identity)
+        root = base.root or base.identity
+        return DeltaType(space, self.dtype, f"%{site.name}", root, tokenizer=base.tokenizer)
 
     def cost(self, result: Type) -> Cost:
         reads = model_bytes(self.model.type) + model_bytes(self.base.type)

@@ -14,7 +14,8 @@ class UnknownScheme(Diagnostic, code="FUSE110"):
     """A source starts with a scheme that fusec cannot read.
 
     The word before the colon says where a source lives: `hf:` is the Hugging Face hub, `pkg:` an installed
-    Python package, `fixture:` the tiny models made for examples. A path in the file system has no scheme
+    Python package, `https:` and `s3:` a folder with a model on another machine (data is read from files of
+    this one), `fixture:` the tiny models made for examples. A path in the file system has no scheme
     and starts with `./`, `../` or `/`. A bare `org/name` is refused: it could be either.
 
     ```fuse fails

@@ -14,7 +14,8 @@ class SourceNotFound(Diagnostic, code="FUSE113"):
 
     Checking a spec reads the headers, configs and schemas of its sources (never weights, never rows), so
     they must be within reach. A local path is relative to the spec. An `hf:` source is taken from the local
-    cache first and from the hub second; without network, only what the cache holds can be used.
+    cache first and from the hub second; without network, only what the cache holds can be used. A folder on
+    another machine (`https:`, `s3:`) is asked for its headers, until they are in the lock.
 
     ```fuse fails
     edition 2026

@@ -1,4 +1,4 @@
-"""FUSE116: a secret in the address of an endpoint."""
+"""FUSE116: a secret in an address."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from fusec.lang.source import Span
 
 @dataclass(frozen=True)
 class SecretInAddress(Diagnostic, code="FUSE116"):
-    """The address of an endpoint carries a password or a key.
+    """The address of an endpoint, or of a folder on another machine, carries a password or a key.
 
     A spec is made to be shared, and its address would go into the lock, the plan and the manifest, which are
-    made to be shared too. So secrets never stand in a spec: the machine that asks the endpoint takes the
-    key from its own environment. A key that was written down here is best taken to be known, and renewed.
+    made to be shared too. So secrets never stand in a spec: the machine that asks an endpoint takes the key
+    from its own environment, and the one that reads a folder takes the login from `~/.netrc` or from the
+    settings of its object store. A key that was written down here is best taken to be known, and renewed.
 
     ```fuse fails
     edition 2026

@@ -62,13 +62,15 @@ class DifferentSpace(Diagnostic, code="FUSE201"):
     base_at: Span
     base_is: str
     detail: str = ""  # the first thing that differs, in a few words
-    reason: str = "space"  # "space": names or shapes differ; "root": ancestors do; "delta": one does not fit
+    reason: str = "space"  # names or shapes differ; "root": ancestors do; "delta", "layers": one does not fit
 
     def title(self) -> str:
         if self.reason == "root":
             return f"`{self.other}` descends from another checkpoint than `{self.base}`"
         if self.reason == "delta":
             return f"`{self.other}` changes what `{self.base}` does not have"
+        if self.reason == "layers":
+            return f"the layers of `{self.other}` do not fit on those of `{self.base}`"
         return f"`{self.other}` lives in another weight space than `{self.base}`"
 
     def marks(self) -> tuple[Mark, ...]:
@@ -82,11 +84,15 @@ class DifferentSpace(Diagnostic, code="FUSE201"):
             return "an update learned on one checkpoint means nothing on another, even where all shapes agree"
         if self.reason == "delta":
             return "a delta is added to the tensors of the model it was taken from, by name and shape"
+        if self.reason == "layers":
+            return "each layer takes what the one below it gives, so all have the same tensors and shapes"
         return "merging adds weights tensor by tensor, so names, shapes and ancestor must agree"
 
     def fixes(self) -> tuple[Fix, ...]:
         if self.reason == "delta":
             return (Fix(f"name the model that `{self.other}` was trained on as the base"),)
+        if self.reason == "layers":
+            return (Fix("take layers from models of one architecture, size and vocabulary"),)
         return (
             Fix(
                 f"merge models that were trained from `{self.base}`, or start from the base of `{self.other}`"

@@ -13,9 +13,10 @@ class TokenizersDisagree(Diagnostic, code="FUSE203"):
     """Two models of one weight space number their tokens differently.
 
     Row 1234 of an embedding is the meaning of token 1234. If the two tokenizers give that number to
-    different tokens, merging the rows mixes two unrelated meanings, although every shape fits. Tokenizers
-    that differ only by tokens added at the end, as chat markers often are, can be brought together by
-    moving the expert onto the tokenizer of the base first.
+    different tokens, merging the rows mixes two unrelated meanings, although every shape may fit. Models
+    with different tokens, as those that learned chat markers have, are put on one tokenizer first:
+    `transplant_tokenizer` moves the rows of a model to the numbers of another tokenizer, and
+    `union_tokenizers` makes one that has the tokens of both.
 
     ```fuse fails
     edition 2026
@@ -36,11 +37,18 @@ class TokenizersDisagree(Diagnostic, code="FUSE203"):
     edition 2026
 
     model base from "fixture:llama-a"
-    model code from "fixture:llama-a-code"
+    model chat from "fixture:llama-a-moretokens"
+
+    tokenizer both = union_tokenizers { of: [base, chat] }
+    model wider[m in ["base", "chat"]] = transplant_tokenizer {
+      model: ["base": base, "chat": chat][m]
+      tokenizer: both
+      donors: [base, chat]
+    }
 
     model merged = merge {
-      base: base
-      experts: [code]
+      base: wider.base
+      experts: [wider.chat]
       method: average
     }
 
@@ -66,12 +74,10 @@ class TokenizersDisagree(Diagnostic, code="FUSE203"):
         return "embedding rows are merged by number, so one number must mean one token"
 
     def fixes(self) -> tuple[Fix, ...]:
+        both = f"`union_tokenizers {{ of: [{self.base}, {self.other}] }}`"
+        one = Fix(f"put both on one tokenizer with `transplant_tokenizer`: {both}, or that of `{self.base}`")
         if self.adds is None:
-            return (Fix(f"use an expert that kept the tokenizer of `{self.base}`"),)
+            return (one, Fix(f"use an expert that kept the tokenizer of `{self.base}`"))
         tokens = "one token" if self.adds == 1 else f"{self.adds} tokens"
-        return (
-            Fix(
-                f"`{self.other}` only adds {tokens}: "
-                f"use an expert trained without them, with the tokenizer of `{self.base}`"
-            ),
-        )
+        without = f"transplant_tokenizer {{ model: {self.other}, tokenizer: {self.base} }}"
+        return (Fix(f"`{self.other}` only adds {tokens}: `{without}` is `{self.other}` without them"), one)

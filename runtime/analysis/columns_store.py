@@ -18,6 +18,7 @@ from fusec.runtime.catalog import Catalog, file_stamp
 from fusec.runtime.kernel import RunError
 from fusec.runtime.ranges.standin import SUFFIX, read_stand_in
 from fusec.runtime.sources.remote import pinned_as
+from fusec.runtime.sources.safetensors_header import INDEX
 
 T = TypeVar("T", ModelTable, ChangeTable, GramTable, SampleTable)
 Statement = tuple[str, tuple[Any, ...]]
@@ -134,6 +135,8 @@ class ColumnsStore:
         return weights_pin(known) if known and len(known) == len(digests) else None
 
     def _digest(self, path: Path) -> str | None:
+        if path.name == INDEX:
+            return self.catalog.file_digest(path)
         stand_in = read_stand_in(path)
         if stand_in is None:
             return self.catalog.known_digest(path)
@@ -173,9 +176,9 @@ def weights_stamp(folder: Path) -> str:
 
 
 def weights_pin(files: Iterable[tuple[str, str]]) -> str:
-    """One hash for the weights among files given by name and SHA-256."""
-    digests = sorted(digest for name, digest in files if name.endswith(".safetensors"))
-    return sha256("\n".join(digests).encode()).hexdigest()
+    """One hash for the weights among files given by name and SHA-256: which files they are in counts, too."""
+    named = sorted(f"{name} {digest}" for name, digest in files if name.endswith((".safetensors", INDEX)))
+    return sha256("\n".join(named).encode()).hexdigest()
 
 
 def _holds(folder: Path, stamp: str) -> bool:
@@ -186,8 +189,8 @@ def _holds(folder: Path, stamp: str) -> bool:
 
 
 def weights_files(folder: Path) -> list[Path]:
-    """Files with weights, also those that others stand in for, sorted by name."""
-    found = {path for path in folder.glob("*.safetensors") if path.is_file()}
+    """Files with weights, also those that others stand in for, and their index, sorted by name."""
+    found = {path for path in (*folder.glob("*.safetensors"), folder / INDEX) if path.is_file()}
     return sorted(found | {path.with_suffix("") for path in folder.glob(f"*.safetensors{SUFFIX}")})
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusec.compiler.reads.columns import BLOCK, F64, Flags, TensorColumns, block_count
+from fusec.runtime.analysis.alike import equal_blocks, estimated_products
 from fusec.runtime.analysis.columns_store import ColumnSet, ColumnsStore, weights_stamp
 from fusec.runtime.analysis.members import Member, member
 from fusec.runtime.analysis.tables import ChangeTable, GramTable, ModelTable, SampleTable
@@ -87,7 +88,7 @@ class Family:
         for job in self._jobs:
             tables = [self._stored(1 + expert, change) for expert, change in enumerate(job.experts)]
             blocks = block_count(job.base.tensor.elements, self.block)
-            yield job.target.name, *_equal_blocks(self._stored(0, job.base), tables, job.experts, blocks)
+            yield job.target.name, *equal_blocks(self._stored(0, job.base), tables, job.experts, blocks)
 
     def hashes(self, tensor: str) -> NDArray[np.uint8] | None:
         """(K, B, 16) what the stored blocks hash to, 0 for an adapter's; None where the tier knows none."""
@@ -100,6 +101,10 @@ class Family:
             if table is not None:
                 known[expert] = table.hashes
         return known
+
+    def base_hashes(self, tensor: str) -> NDArray[np.uint8]:
+        """(B, 16) what the base's blocks hash to; not for the tier of samples."""
+        return self._weights(0, self._by_name[tensor].base.tensor.name).hashes
 
     def expert_bytes(self) -> int:
         """Bytes of the experts that a full read takes, once."""
@@ -124,7 +129,7 @@ class Family:
         blocks = block_count(elements, self.block)
         tables = [self._stored(1 + expert, change) for expert, change in enumerate(job.experts)]
         base = self._stored(0, job.base)
-        zero, owner = _equal_blocks(base, tables, job.experts, blocks)
+        zero, owner = equal_blocks(base, tables, job.experts, blocks)
         norm2, gram = self._changes(job, base, tables, blocks)
         norm2[zero] = 0
         files = np.full(count, -1, np.int64)
@@ -195,7 +200,7 @@ class Family:
                 return norm2, None
             case "sketch":
                 assert base
-                gram = _estimated(job.experts, base, tables, blocks)
+                gram = estimated_products(job.experts, base, tables, blocks)
                 return gram.diagonal(axis1=1, axis2=2).T.copy(), gram
             case "sampled":
                 for expert in known:
@@ -293,7 +298,7 @@ def _roots(
     known = [root and store.has(ColumnSet("model", root, (), block)) for root in found]
     unread = [one.folder for one, ok in zip(members, known, strict=True) if not ok and not one.is_adapter]
     if unread:
-        return Missing(tuple(f"{folder} was not measured, or changed since" for folder in unread), command)
+        return Missing(tuple(f"{folder} was not analysed, or changed since" for folder in unread), command)
     roots = tuple(root or "" for root in found)
     own = [root for root in roots[1:] if root]
     if tier == "norms":
@@ -310,52 +315,6 @@ def _roots(
             (f"the experts of {base.folder} were not compared with each other",), f"{command} --gram"
         )
     return roots, None
-
-
-def _equal_blocks(
-    base: ModelTable | None, tables: Sequence[ModelTable | None], changes: Sequence[Change], blocks: int
-) -> tuple[Flags, NDArray[np.int32]]:
-    """(K, B) which blocks hold the base's bytes, and the first expert with the same bytes."""
-    count = len(tables)
-    zero = np.zeros((count, blocks), np.bool_)
-    owner = np.repeat(np.arange(count, dtype=np.int32)[:, None], blocks, axis=1)
-    for k, (change, table) in enumerate(zip(changes, tables, strict=True)):
-        zero[k] = isinstance(change, Unchanged)
-        if table is None:
-            continue
-        if base is not None and isinstance(change, Source):
-            zero[k] = _equal(table, base)
-        for j in range(k):
-            other = tables[j]
-            if other is not None and isinstance(changes[j], type(change)):
-                same = _equal(table, other) & (owner[k] == k) & (owner[j] == j)
-                owner[k, same] = j
-    return zero, owner
-
-
-def _equal(a: ModelTable, b: ModelTable) -> Flags:
-    """(B,) which blocks hold equal values of equal dtype."""
-    if a.dtype != b.dtype:
-        return np.zeros(len(a.hashes), np.bool_)
-    equal: Flags = (a.hashes == b.hashes).all(axis=1)
-    return equal
-
-
-def _estimated(
-    changes: Sequence[Change], base: ModelTable, tables: Sequence[ModelTable | None], blocks: int
-) -> F64:
-    """(B, K, K) inner products of the sketches of the changes."""
-    count = len(tables)
-    gram: F64 = np.zeros((blocks, count, count))
-    sketches: list[F64 | None] = []
-    for change, table in zip(changes, tables, strict=True):
-        sketch = None if table is None else table.sketch.astype(np.float64)
-        sketches.append(sketch - base.sketch if sketch is not None and isinstance(change, Source) else sketch)
-    for i, left in enumerate(sketches):
-        for j, right in enumerate(sketches[: i + 1]):
-            if left is not None and right is not None:
-                gram[:, i, j] = gram[:, j, i] = np.add.reduce(left * right, axis=1)
-    return gram
 
 
 def _bytes_of(change: Change) -> int:

@@ -53,10 +53,9 @@ def sample(
         for job in jobs:
             if not isinstance(job, Merge):
                 continue
-            for expert, change in enumerate(job.experts):
-                if isinstance(change, Source | Stored):
-                    norm2 = reader.norm2(job.base, change, block)
-                    tables[expert][job.target.name] = SampleTable(job.target.name, block, norm2).encode()
+            own = {k: change for k, change in enumerate(job.experts) if isinstance(change, Source | Stored)}
+            for expert, norm2 in zip(own, reader.norms(job.base, list(own.values()), block), strict=True):
+                tables[expert][job.target.name] = SampleTable(job.target.name, block, norm2).encode()
     for one, key in zip(members, keys, strict=True):
         store.remember(one.folder, weights_stamp(one.folder), key, "sampled")
     sets = [ColumnSet("sampled", keys[0], (key,), block) for key in keys[1:]]
@@ -70,19 +69,24 @@ class _Reader:
         self._stack = stack
         self._files: dict[Path, RangeFile] = {}
 
-    def norm2(self, base: Source, change: Source | Stored, block: int) -> F64:
-        """(B,) estimates: the mean square over a page of each block, times the elements of the block."""
-        source = change.change if isinstance(change, Stored) else change
-        elements = source.tensor.elements
-        norm2: F64 = np.zeros(block_count(elements, block))
-        for number in range(len(norm2)):
+    def norms(self, base: Source, changes: Sequence[Source | Stored], block: int) -> F64:
+        """(K, B) estimates: the mean square over a page of each block, times the elements of the block."""
+        elements = base.tensor.elements
+        norm2: F64 = np.zeros((len(changes), block_count(elements, block)))
+        for number in range(norm2.shape[1]):
             start, stop = number * block, min((number + 1) * block, elements)
-            first, last = page_of(source, start, stop, number)
-            delta = self._values(source, first, last)
-            if isinstance(change, Source):
-                delta -= self._values(base, first, last)
-            delta[~np.isfinite(delta)] = 0
-            norm2[number] = np.add.reduce(delta * delta) * ((stop - start) / len(delta))
+            # Files of one layout have the same page here, and the base's is read once.
+            ours: dict[tuple[int, int], F64] = {}
+            for expert, change in enumerate(changes):
+                source = change.change if isinstance(change, Stored) else change
+                page = page_of(source, start, stop, number)
+                delta = self._values(source, *page)
+                if isinstance(change, Source):
+                    if page not in ours:
+                        ours[page] = self._values(base, *page)
+                    delta -= ours[page]
+                delta[~np.isfinite(delta)] = 0
+                norm2[expert, number] = np.add.reduce(delta * delta) * ((stop - start) / len(delta))
         return norm2
 
     def _values(self, source: Source, start: int, stop: int) -> F64:

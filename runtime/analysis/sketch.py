@@ -3,7 +3,8 @@
 Every element adds to one of `WIDTH` buckets with a sign. Buckets and signs follow from the seed, the number
 of elements of the tensor and the position in it, never from the model: the sketch of a difference is the
 difference of the sketches. The squared norm of a sketch estimates that of the block with a relative
-standard deviation near `sqrt(2 / WIDTH)`: enough to rank blocks, never a bound.
+standard deviation near `sqrt(2 / WIDTH)`, up to twice that for patterns that repeat: enough to rank blocks,
+never a bound.
 """
 
 from __future__ import annotations

@@ -19,6 +19,6 @@ def require_hash(table: ModelTable, expert: str, block: int, found: bytes) -> No
     """The same from the hash of the bytes: the beginning of their SHA-256, however it was come by."""
     if table.hashes[block].tobytes() != found[: table.hashes.shape[1]]:
         raise RunError(
-            f"{expert}: block {block} of tensor `{table.name}` changed since it was measured",
-            hint="measure it again with `fusec catalog analyze` and plan anew",
+            f"{expert}: block {block} of tensor `{table.name}` changed since it was analysed",
+            hint="analyse it again with `fusec catalog analyze` and plan anew",
         )

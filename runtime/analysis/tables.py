@@ -20,6 +20,8 @@ from fusec.runtime.analysis.inner import F32, F64
 FORMAT = 1
 """Of the bytes, and of what the columns mean; columns of another one are measured again."""
 
+_WORTH_IT = 0.8
+
 I64 = NDArray[np.int64]
 T = TypeVar("T", bound="_Table")
 
@@ -28,13 +30,11 @@ T = TypeVar("T", bound="_Table")
 class _Table:
     def encode(self) -> bytes:
         fields = {field.name: _packed(getattr(self, field.name)) for field in dataclasses.fields(self)}
-        return zlib.compress(msgspec.msgpack.encode(fields), 1)
+        return msgspec.msgpack.encode(fields)
 
     @classmethod
     def decode(cls: type[T], data: bytes) -> T:
-        return cls(
-            **{name: _unpacked(value) for name, value in msgspec.msgpack.decode(_opened(data)).items()}
-        )
+        return cls(**{name: _unpacked(value) for name, value in msgspec.msgpack.decode(data).items()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,17 +125,19 @@ class SampleTable(_Table):
 
 
 def _packed(value: Any) -> Any:
-    return [value.dtype.str, value.shape, value.tobytes()] if isinstance(value, np.ndarray) else value
+    if not isinstance(value, np.ndarray):
+        return value
+    data = value.tobytes()
+    # Counts shrink to nothing, hashes and sketches not at all: those are read as they lie.
+    deflated = zlib.compress(data, 1)
+    small = len(deflated) < _WORTH_IT * len(data)
+    return [value.dtype.str, value.shape, small, deflated if small else data]
 
 
 def _unpacked(value: Any) -> Any:
     match value:
-        case [str(dtype), [*shape], bytes(data)]:
-            return np.frombuffer(data, dtype).reshape(shape)
+        case [str(dtype), [*shape], bool(small), bytes(data)]:
+            return np.frombuffer(zlib.decompress(data) if small else data, dtype).reshape(shape)
         case list():
             return tuple(value)
     return value
-
-
-def _opened(data: bytes) -> bytes:
-    return zlib.decompress(data)

@@ -14,13 +14,12 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from fusec.compiler.identity import graph_ids
 from fusec.compiler.ir import Check, Graph, Keep, Node, Output, Ref
 from fusec.compiler.passes.reuse import missing
 from fusec.compiler.plan import Plan, PlannedSource, Task, encode_plan
-from fusec.compiler.reads.planned import PlannedReads
 from fusec.compiler.step import find_verb
 from fusec.runtime.analysis.columns_store import ColumnsStore
 from fusec.runtime.checks import decide
@@ -52,6 +51,8 @@ from fusec.runtime.manifest import (
 )
 from fusec.runtime.memory import PeakMemory
 from fusec.runtime.publish import publish_output
+from fusec.runtime.reading_now import Decided, decide_reads
+from fusec.runtime.recipes import remember
 from fusec.runtime.record import manifest_of, node_record
 from fusec.runtime.runs import MANIFEST
 from fusec.runtime.sources import open_data, open_model, open_tokenizer, require_unchanged
@@ -142,7 +143,7 @@ class _Run:
         self.sources: Mapping[str, PlannedSource] = {source.name: source for source in plan.sources}
         self.artifacts: dict[str, Artifact] = {}
         self.records: dict[str, NodeRecord] = {}
-        self.planned: dict[str, PlannedReads] = {}
+        self.decided: dict[str, Decided] = {}
         self.places = destinations(self.graph, base, store) if options.publish else {}
         self.id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
@@ -291,13 +292,17 @@ class _Run:
             if made is not None:
                 return made, "reused"
             self._call(node, out, meter)
-            return self.store.publish(kind_of_node(node), id, out, run=self.id), "computed"
+            artifact = self.store.publish(kind_of_node(node), id, out, run=self.id)
+            decided = self.decided.get(node.name)
+            if decided is not None and decided.recipes is not None:
+                remember(ColumnsStore(self.store.catalog), id, decided.merge, decided.recipes)
+            return artifact, "computed"
 
     def _call(self, node: Node, out: Path, meter: Meter) -> None:
         """Run the kernel of a node into `out`."""
         slots = dict(node.slots)
         seed = slots.get("seed")
-        reads = self._decide_reads(node, meter) if node.verb == "merge" else None
+        reads = self._decide_reads(node, meter).reads if node.verb == "merge" else None
         ctx = Context(
             out=out,
             emit=self.log.task(node.name),
@@ -320,11 +325,9 @@ class _Run:
             kernel: Callable[..., None] = importlib.import_module(module).run
             kernel(inputs, rest, ctx)
 
-    def _decide_reads(self, node: Node, meter: Meter) -> Mapping[str, Any] | None:
-        """What a merge reads of its experts; None for everything."""
-        from fusec.runtime.reading_now import decide
-
-        decided = decide(
+    def _decide_reads(self, node: Node, meter: Meter) -> Decided:
+        """What a merge reads of its experts."""
+        decided = decide_reads(
             node,
             self.tasks[node.name].reads,
             ColumnsStore(self.store.catalog),
@@ -333,9 +336,8 @@ class _Run:
             meter,
             self.threads,
         )
-        if decided.planned is not None:
-            self.planned[node.name] = decided.planned
-        return decided.reads
+        self.decided[node.name] = decided
+        return decided
 
     def _artifact(self, ref: Ref) -> Artifact:
         whole = self.artifacts[ref.node]
@@ -397,7 +399,7 @@ class _Run:
         state: Literal["computed", "reused"],
         actual: Mapping[str, float],
     ) -> NodeRecord:
-        digest = self.store.digest(artifact.id)
+        digest, decided = self.store.digest(artifact.id), self.decided.get(node.name)
         return node_record(
             node,
             self.tasks[node.name],
@@ -406,7 +408,7 @@ class _Run:
             self.ids,
             state,
             actual,
-            self.planned.get(node.name),
+            decided.planned if decided else None,
         )
 
 

@@ -7,9 +7,12 @@
            [#config]                 for; `#config` picks one of its configurations)
     pkg:name/glob                    files of an installed Python package, found without importing it;
                                      `pkg:stdlib/*.py` is the top level of the standard library
+    https://host/folder,             a folder on another machine with a model, a delta or a tokenizer;
+    s3://bucket/folder, ...          with the options of an endpoint, `https://` is one and no folder
 
-`inspect` reads headers only and never the network. `pin` reads everything once. `open_*` hand out content
-that was checked against the pin. Names of files are relative to the source, so a pin knows no paths.
+`inspect` reads headers only, and the network for nothing else. `pin` reads everything once, but for what a
+server holds to a version. `open_*` hand out content that was checked against the pin. Names of files are
+relative to the source, so a pin knows no paths.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from fusec.compiler.facts import EMBEDDINGS, TIED_HEADS
 from fusec.runtime.kernel import RunError
+from fusec.runtime.ranges.standin import is_there
 from fusec.runtime.sources.adapter_config import CONFIG, AdapterConfig, read_adapter_config
 from fusec.runtime.sources.problems import Unusable
 from fusec.runtime.sources.safetensors_header import Header, TensorInfo, read_header
@@ -76,7 +77,7 @@ class Adapter(Struct, frozen=True):
 def read_adapter(folder: Path) -> Adapter:
     """The adapter in a folder, headers only. Raises `Unusable` naming the setting or the tensor."""
     config, path = read_adapter_config(folder), folder / WEIGHTS
-    if not path.is_file():
+    if not is_there(path):
         pickled = (folder / PICKLE).is_file()
         what = f"has its weights only as pickle ({PICKLE}), which runs code when read"
         raise Unusable(

@@ -40,7 +40,7 @@ def _adapter(request: SourceRequest, located: Located) -> DeltaFacts:
         DeltaPart(part.name, part.shape, part.product.rank if part.product else 0, part.bytes)
         for part in adapter.parts
     )
-    hint = adapter.config.base_model_name_or_path
+    hint = adapter.config.base_model_name_or_path or first_text(read_card(located.root), "base_model")
     return _facts(request, located, (CONFIG, WEIGHTS), adapter.header.tensors, parts, hint)
 
 

@@ -1,4 +1,4 @@
-"""From an address to files on this machine.
+"""From an address to files on this machine; `remote.py` has the addresses of other machines.
 
 Names inside a source are relative to its root, so they are the same wherever the root lies.
 """
@@ -12,6 +12,8 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from fusec.compiler.facts import SourceRequest
+from fusec.runtime.ranges.addresses import remote_scheme
+from fusec.runtime.ranges.standin import SUFFIX
 from fusec.runtime.sources import hub
 from fusec.runtime.sources.packages import package_folder, package_licence
 from fusec.runtime.sources.problems import Unusable
@@ -74,6 +76,12 @@ class Located(NamedTuple):
         return next((file for file in self.files if file.name == name), None)
 
 
+def is_remote(request: SourceRequest) -> bool:
+    """Whether a source is a folder on another machine; an endpoint is none, and data is read from here."""
+    elsewhere = remote_scheme(request.uri) not in (None, "hf", "pkg") and not request.is_endpoint
+    return elsewhere and request.kind != "data"
+
+
 def locate(request: SourceRequest, base: Path, *, download: bool = False) -> Located:
     """Finds the files of a request; relative paths start at `base`, the folder of the spec.
 
@@ -100,7 +108,7 @@ def locate(request: SourceRequest, base: Path, *, download: bool = False) -> Loc
     raise Unusable(
         "scheme",
         f"`{scheme[1]}:` is not a scheme that sources can read",
-        hint="use a path, `file://`, `hf:owner/name` or `pkg:name/glob`",
+        hint="use a path, `file://`, `hf:owner/name`, `pkg:name/glob`, `https://` or `s3://`",
         where=request.uri,
     )
 
@@ -185,6 +193,10 @@ def _folder(request: SourceRequest, root: Path) -> Located:
     files = _files(root, [p for p in found if p.is_file()])
     if not files:
         raise Unusable("missing", f"`{request.uri}` holds no {expected}", where=root)
+    strange = min(root.glob(f"*{SUFFIX}"), default=None)
+    if strange is not None:
+        what = f"{strange.name} stands in for weights elsewhere, which only fusec's own store may hold"
+        raise Unusable("damaged", what, hint="name the place that the weights are in", where=strange)
     return Located(root, files)
 
 

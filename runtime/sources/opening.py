@@ -16,7 +16,7 @@ from fusec.compiler.facts import (
 )
 from fusec.runtime.kernel import Context, RunError
 from fusec.runtime.sources.data_facts import READERS
-from fusec.runtime.sources.locate import Located, SourceFile, locate
+from fusec.runtime.sources.locate import Located, SourceFile, is_remote, locate
 from fusec.runtime.sources.pinning import match_files
 from fusec.runtime.sources.problems import Unusable
 from fusec.runtime.sources.reads import Digest, file_sha256
@@ -26,15 +26,32 @@ if TYPE_CHECKING:
 
 
 def open_model(
-    request: SourceRequest, facts: ModelFacts | DeltaFacts, *, base: Path, digest: Digest | None = None
+    request: SourceRequest,
+    facts: ModelFacts | DeltaFacts,
+    *,
+    base: Path,
+    digest: Digest | None = None,
+    cache: Path | None = None,
+    whole: bool = True,
 ) -> Path:
-    """The folder of a pinned model or delta, every size checked, and every byte where `digest` is given."""
+    """The folder of a pinned model or delta, every size checked, and every byte where `digest` is given.
+
+    A remote one comes into `cache` (that of the default store if None) and stays there. Its weights come with
+    it if `whole`, and are otherwise stand-ins that are read in ranges (`fusec.runtime.ranges`), held to the
+    version of the pin.
+    """
+    if is_remote(request):
+        return _fetched(request, facts, base, cache, whole)
     located, _ = _checked(request, facts, base, digest)
     return located.root
 
 
-def open_tokenizer(request: SourceRequest, facts: TokenizerSourceFacts, *, base: Path) -> Path:
-    """The folder of a pinned tokenizer, checked by content."""
+def open_tokenizer(
+    request: SourceRequest, facts: TokenizerSourceFacts, *, base: Path, cache: Path | None = None
+) -> Path:
+    """The folder of a pinned tokenizer, checked by content; a remote one comes into `cache`."""
+    if is_remote(request):
+        return _fetched(request, facts, base, cache, whole=True)
     located, _ = _checked(request, facts, base, file_sha256)
     return located.root
 
@@ -76,11 +93,24 @@ def require_unchanged(request: SourceRequest, facts: SourceFacts, *, base: Path,
     """
     if request.is_endpoint:
         return
+    if is_remote(request):
+        from fusec.runtime.sources.remote import require_same
+
+        return require_same(request, facts.files)
     try:
         locate(request, base)
     except (Unusable, OSError):
         return
     _checked(request, facts, base, digest)
+
+
+def _fetched(request: SourceRequest, facts: SourceFacts, base: Path, cache: Path | None, whole: bool) -> Path:
+    from fusec.runtime.sources.remote import fetch
+
+    try:
+        return fetch(request, facts.files, facts.pin, cache or base / ".fusec" / "remote", whole=whole)
+    except Unusable as unusable:
+        raise RunError(unusable.problem.what, hint=unusable.problem.hint) from unusable
 
 
 def _checked(

@@ -1,4 +1,4 @@
-"""`pin`: every byte of a source, read once, as one hash."""
+"""`pin`: every byte of a source, read once, or the version that a server holds it to, as one hash."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fusec.compiler.facts import (
 )
 from fusec.runtime.sources.data_facts import READERS
 from fusec.runtime.sources.fingerprints import content_pin, rows_pin
-from fusec.runtime.sources.locate import Located, SourceFile, locate
+from fusec.runtime.sources.locate import Located, SourceFile, is_remote, locate
 from fusec.runtime.sources.problems import Unusable
 from fusec.runtime.sources.reads import Digest, file_sha256
 
@@ -29,11 +29,14 @@ def pin(
 ) -> SourceFacts | SourceProblem:
     """The facts with the SHA-256 of every file; for data also the row count and the final columns.
 
-    Reads payload. `digest` may remember what it hashed, as long as it notices changed files.
+    Reads payload; of a remote file only where its server gives no version to hold it to. `digest` may
+    remember what it hashed, as long as it notices changed files.
     """
     if isinstance(facts, EndpointFacts):
         return facts
     try:
+        if is_remote(request):
+            return _pin_remote(request, facts)
         located = locate(request, base)
         files = match_files(located, facts)
         pins = tuple(FilePin(file.name, file.size, digest(file.path)) for file in files)
@@ -46,6 +49,15 @@ def pin(
         return SourceProblem(
             "missing", f"`{request.uri}` cannot be read: {error.strerror}", where=str(error.filename)
         )
+
+
+def _pin_remote(request: SourceRequest, facts: SourceFacts) -> SourceFacts:
+    from fusec.runtime.sources.remote import content_of, looked_at
+
+    with looked_at(request) as located:
+        files = match_files(located, facts)
+        pins = tuple(FilePin(file.name, file.size, content_of(file.path)) for file in files)
+    return _pin_files(facts, pins)  # type: ignore[arg-type]  # no endpoints, and no data behind addresses
 
 
 def match_files(located: Located, facts: SourceFacts) -> tuple[SourceFile, ...]:

@@ -16,6 +16,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from fusec.runtime.kernel import RunError
+from fusec.runtime.ranges.addresses import shown
+from fusec.runtime.ranges.standin import is_there, read_stand_in
 
 T = TypeVar("T")
 
@@ -92,7 +94,7 @@ def read_model_headers(folder: Path) -> ModelHeaders:
     Raises RunError naming the file, and the tensor where there is one.
     """
     # The same preference as the Transformers loader, so both see the same model.
-    if (folder / SINGLE).is_file():
+    if is_there(folder / SINGLE):
         return _gather(folder, {SINGLE: read_header(folder / SINGLE)})
     if not (folder / INDEX).is_file():
         pickles = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
@@ -103,7 +105,7 @@ def read_model_headers(folder: Path) -> ModelHeaders:
     for shard in shards:
         if Path(shard).name != shard:
             raise RunError(f"{folder / INDEX} names the shard {shard!r}, which is not a file of its folder")
-        if not (folder / shard).is_file():
+        if not is_there(folder / shard):
             raise RunError(f"{folder / INDEX} names the shard {shard}, which is missing", hint=_BROKEN)
     model = _gather(folder, {shard: read_header(folder / shard) for shard in shards})
     _check_index(folder / INDEX, index, model)
@@ -111,18 +113,28 @@ def read_model_headers(folder: Path) -> ModelHeaders:
 
 
 def read_header(path: Path) -> Header:
-    """The checked header of one file. Raises RunError naming the file, and the tensor where there is one."""
+    """The checked header of one file, also of one that another stands in for.
+
+    Raises RunError naming the file, and the tensor where there is one.
+    """
     try:
+        stand_in = read_stand_in(path)
+        if stand_in is not None:
+            return parse_header(stand_in.header, stand_in.size, shown(stand_in.address))
         size = path.stat().st_size
         with path.open("rb") as file:
-            prefix = file.read(8)
-            length = int.from_bytes(prefix, "little")
-            if len(prefix) < 8 or length > min(HEADER_LIMIT, size - 8):
-                raise RunError(_length_problem(path, size, length), hint=_BROKEN)
-            raw = file.read(length)
+            raw = file.read(header_length(file.read(8), size, str(path)))
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror}") from error
     return parse_header(raw, size, str(path))
+
+
+def header_length(prefix: bytes, size: int, where: str) -> int:
+    """Bytes of the JSON text behind the first 8 of a file of `size` bytes. RunError if it has not so many."""
+    length = int.from_bytes(prefix, "little")
+    if len(prefix) < 8 or length > min(HEADER_LIMIT, size - 8):
+        raise RunError(_length_problem(where, size, length), hint=_BROKEN)
+    return length
 
 
 def parse_header(raw: bytes, size: int, where: str) -> Header:
@@ -196,12 +208,12 @@ def _read_index(path: Path) -> dict[str, str]:
     return index
 
 
-def _length_problem(path: Path, size: int, length: int) -> str:
+def _length_problem(where: str, size: int, length: int) -> str:
     if size < 8:
-        return f"{path} has {size} bytes, too few for a safetensors file"
+        return f"{where} has {size} bytes, too few for a safetensors file"
     if length > HEADER_LIMIT:
-        return f"{path} announces a header of {length} bytes, over the format's limit of {HEADER_LIMIT}"
-    return f"{path} announces a header of {length} bytes, but has {size} bytes in all"
+        return f"{where} announces a header of {length} bytes, over the format's limit of {HEADER_LIMIT}"
+    return f"{where} announces a header of {length} bytes, but has {size} bytes in all"
 
 
 def _json_object(raw: bytes, what: str) -> dict[str, Any]:

@@ -46,6 +46,7 @@ SURFACE = {
     "show": ["--json", "--store", "RUN|MANIFEST"],
     "replay": ["--base", "--json", "MANIFEST"],
     "verify": ["--base", "--json", "MANIFEST"],
+    "catalog": [],
     "query": ["--json", "--params", "--set", "--store", "SPEC", "[SELECTOR]"],
     "why": ["--json", "--params", "--set", "--store", "NODE", "SPEC"],
     "diff": ["--json", "--store", "A", "B"],
@@ -53,6 +54,23 @@ SURFACE = {
     "explain": ["CODE|VERB|METHOD"],
     "lsp": [],
     "import": ["--output", "-o", "FILE", "TOOL"],
+}
+PARTS = {
+    "catalog": {
+        "analyze": [
+            "--base",
+            "--block",
+            "--gram",
+            "--json",
+            "--keep",
+            "--sampled",
+            "--store",
+            "--threads",
+            "MODEL..",
+        ],
+        "show": ["--base", "--json", "--store", "MODEL"],
+        "gc": ["--json", "--store"],
+    }
 }
 
 
@@ -74,6 +92,15 @@ def words(command: click.Command) -> list[str]:
 
 def test_commands_and_flags_are_those_listed() -> None:
     assert {name: words(get(name)) for name in COMMANDS} == SURFACE
+
+
+def test_parts_of_commands_are_those_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    groups = {name: group for name in COMMANDS if isinstance(group := get(name), click.Group)}
+    assert {n: {part: words(c) for part, c in g.commands.items()} for n, g in groups.items()} == PARTS
+    for name, group in groups.items():
+        for part in group.commands:
+            assert dispatch([name, part, "--help"]) == 0
+            assert f"Example: fusec {name} {part} " in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("name", COMMANDS)

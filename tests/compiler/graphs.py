@@ -52,7 +52,7 @@ types: st.SearchStrategy[Type] = st.one_of(
     st.builds(ModelType, spaces, *[st.text(max_size=6)] * 4),
     st.builds(DeltaType, spaces, *[st.text(max_size=6)] * 4, sizes),
     data_types,
-    st.builds(TokenizerType, st.text(max_size=6), sizes),
+    st.builds(TokenizerType, st.text(max_size=6), sizes, st.booleans()),
     st.builds(ReportType, texts, texts),
     st.builds(MapType, st.lists(st.tuples(st.text(max_size=4), data_types), max_size=2).map(tuple)),
 )

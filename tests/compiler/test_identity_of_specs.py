@@ -53,6 +53,9 @@ model merged = merge {
   keep: ["*.norm*"]
 }
 model pruned = merge { base: base, experts: [expert["law"], merged], method: ties(density: density) }
+model taller = stack { layers: [slice(expert["law"], 0, 2), slice(base, 1, 2, scale: share, only: ["*.mlp.*"])] }
+model small = cast { model: taller, dtype: fp16 }
+delta learnt = expert["law"] |> extract_lora { base: base, rank: 4, target: ["*.mlp.*"] }
 
 report before = evaluate { model: base, data: part.test }
 report after = evaluate { model: merged, data: part.test }
@@ -60,6 +63,8 @@ report after = evaluate { model: merged, data: part.test }
 check after.loss <= before.loss * 1.01 else "worse than the base"
 output merged to "./out/merged"
 output pruned to "./out/pruned"
+output small to "./out/small"
+output learnt to "./out/learnt"
 output part.train to "./out/train.jsonl"
 """
 SPECS = {"everything": EVERYTHING} | {
@@ -201,13 +206,13 @@ def test_what_a_plan_is_placed_on_changes_no_identity() -> None:
 # --- the order of experts -------------------------------------------------------------
 
 
-def merge_of(experts: str) -> str:
+def merge_of(experts: str, method: str = "linear(normalize: true)") -> str:
     return meaning(f"""edition 2026
 model base from "fixture:llama-a"
 model math from "fixture:llama-a-math"
 model code from "fixture:llama-a-code"
 model law from "fixture:llama-a-law"
-model merged = merge {{ base: base, experts: [{experts}], method: linear(normalize: true) }}
+model merged = merge {{ base: base, experts: [{experts}], method: {method} }}
 output merged to "./out"
 """)
 
@@ -218,6 +223,19 @@ def test_the_order_of_experts_is_free_and_weights_stay_with_them(experts: list[t
     assert merge_of(plain) == merge_of("math, code, law")
     assert merge_of(weighted) == merge_of("math: 0.5, code: 0.3, law: 0.2")
     assert merge_of(weighted) != merge_of("math: 0.3, code: 0.5, law: 0.2")
+
+
+@given(st.permutations([("math", 0.5), ("code", 0.3), ("law", 0.1), ("math", 0.2)]))
+def test_densities_stay_with_their_experts(experts: list[tuple[str, float]]) -> None:
+    names, densities = (", ".join(map(str, column)) for column in zip(*experts, strict=True))
+    turned = merge_of(names, f"ties(density: [{densities}])")
+    assert turned == merge_of("math, code, law, math", "ties(density: [0.5, 0.3, 0.1, 0.2])")
+    assert turned != merge_of("math, code, law, math", "ties(density: [0.3, 0.5, 0.1, 0.2])")
+
+
+def test_a_list_of_one_density_is_that_density() -> None:
+    listed = merge_of("math, code, law", "ties(density: [0.5, 0.5, 0.5])")
+    assert listed == merge_of("code, law, math", "ties(density: 0.5)")
 
 
 def test_weights_of_one_are_no_weights_and_patterns_have_no_order() -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hashlib import sha256
 
+import msgspec
+
 from fusec.compiler.arch import arch_tensors
 from fusec.compiler.check import check
 from fusec.compiler.facts import (
@@ -33,6 +35,7 @@ from fusec.lang.source import Source
 
 A = TokenizerFacts(fingerprint="tok-a", vocab=64, core="core-a")
 A_MORE = TokenizerFacts(fingerprint="tok-a-more", vocab=64, core="core-a", added=((62, "<x>"), (63, "<y>")))
+A_WIDE = TokenizerFacts(fingerprint="tok-a-wide", vocab=66, core="core-a", added=((64, "<x>"), (65, "<y>")))
 B = TokenizerFacts(fingerprint="tok-b", vocab=80, core="core-b")
 
 
@@ -113,6 +116,24 @@ FACTS["model", "fixture:llama-a-orphan"] = model(
 )
 FACTS["model", "fixture:llama-a-moretokens"] = model(
     "fixture:llama-a-moretokens", vocab=64, layers=2, tokenizer=A_MORE, root=ROOT
+)
+
+
+def two_towers() -> ModelFacts:
+    """A model whose tensors are numbered in two lists: it has no one list of layers."""
+    names = [f"{tower}.layers.{n}.weight" for tower in ("encoder", "decoder") for n in range(2)]
+    tensors = tuple(TensorFact(name, "bf16", (16, 16)) for name in names)
+    facts = model("fixture:two-towers", vocab=64, layers=2, tokenizer=A, root=None)
+    params = 16 * 16 * len(names)
+    return msgspec.structs.replace(facts, tensors=tensors, params=params, bytes=params * 2)
+
+
+FACTS["model", "fixture:two-towers"] = two_towers()
+FACTS["model", "fixture:llama-a-deep"] = model(
+    "fixture:llama-a-deep", vocab=64, layers=4, tokenizer=A, root=None
+)
+FACTS["model", "fixture:llama-a-wide"] = model(
+    "fixture:llama-a-wide", vocab=66, layers=2, tokenizer=A_WIDE, root=ROOT
 )
 
 

@@ -10,8 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from fusec.compiler.step import methods_of
 from fusec.runtime.kernel import Artifact, Context, Meter, Method
 from fusec.runtime.kernels import merge
+from fusec.runtime.kernels.merge import tiles, units
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -84,3 +86,49 @@ def run_merge(tmp_path: Path) -> Callable[..., SimpleNamespace]:
         return SimpleNamespace(folder=out, tensors=tensors, files=files, meter=meter, events=events)
 
     return call
+
+
+@pytest.fixture
+def assert_cut_is_free(
+    write_model: Callable[..., Artifact],
+    run_merge: Callable[..., SimpleNamespace],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., None]:
+    """Merges models whole, then in other tiles, shards, orders and on other threads: the same files."""
+
+    def check(models: Sequence[Tensors], method: Method, weights: Sequence[float] | None = None) -> None:
+        def weighted(artifacts: Sequence[Artifact]) -> list[Any]:
+            return list(artifacts) if weights is None else list(zip(artifacts, weights, strict=True))
+
+        whole = [write_model(f"m{i}", model) for i, model in enumerate(models)]
+        want = run_merge(whole[0], weighted(whole[1:]), method).files
+        names = sorted(models[0])
+        shards = [names[::2], names[1::2]]
+        sharded = [
+            Artifact("model", write_model(f"s{i}", model, shards).path, f"m{i}")
+            for i, model in enumerate(models)
+        ]
+        monkeypatch.setattr(units, "SPAN", 100)
+        for threads, working_set in ((1, 200), (3, 3000), (4, 200)):
+            monkeypatch.setattr(tiles, "WORKING_SET", working_set)
+            experts = weighted(sharded[1:])[::-1]
+            assert run_merge(sharded[0], experts, method, threads=threads).files == want
+
+    return check
+
+
+@pytest.fixture
+def assert_reads_as_planned(
+    write_model: Callable[..., Artifact], run_merge: Callable[..., SimpleNamespace]
+) -> Callable[..., None]:
+    """Merges models and compares the bytes read with the passes that the method declares."""
+
+    def check(models: Sequence[Tensors], method: Method) -> None:
+        artifacts = [write_model(f"r{i}", model) for i, model in enumerate(models)]
+        meter = run_merge(artifacts[0], artifacts[1:], method).meter
+        passes = methods_of("merge")[method.name](**method.args).passes(len(models) - 1)
+        sizes = [sum(t.numel() * t.element_size() for t in model.values()) for model in models]
+        assert meter.expert_bytes == passes.experts * sum(sizes[1:])
+        assert meter.bytes_read - meter.expert_bytes == passes.base * sizes[0]
+
+    return check

@@ -66,8 +66,24 @@ def arithmetic(b, x: list[torch.Tensor], w: list[float], lam: float = 1, normali
     return b + lam * sum(wi * (xi - b) for wi, xi in zip(w, x, strict=True)) / (sum(w) if normalize else 1)
 
 
-def ties(b, x: list[torch.Tensor], w: list[float], density: float, lam: float = 1, normalize: bool = True):
-    votes = [wi * trim(xi - b, density) for wi, xi in zip(w, x, strict=True)]
+def without_outliers(delta: torch.Tensor, density: float, gamma: float) -> torch.Tensor:
+    keep, top = int(density * delta.numel()), int(gamma * delta.numel())
+    bottom = max(0, delta.numel() - keep - top)
+    out = torch.zeros_like(delta).flatten()
+    middle = delta.flatten().abs().argsort()[bottom : bottom + keep]
+    out[middle] = delta.flatten()[middle]
+    return out.view_as(delta)
+
+
+def breadcrumbs(b, x: list[torch.Tensor], w: list[float], density: float, gamma: float):
+    parts = [without_outliers(xi - b, density, gamma) for xi in x]
+    scales = [(xi - b).abs().sum() / part.abs().sum() for xi, part in zip(x, parts, strict=True)]
+    return b + sum(wi * s * part for wi, s, part in zip(w, scales, parts, strict=True))
+
+
+def ties(b, x: list[torch.Tensor], w: list[float], density, lam: float = 1, normalize: bool = True):
+    densities = density if isinstance(density, list) else [density] * len(x)
+    votes = [wi * trim(xi - b, p) for wi, xi, p in zip(w, x, densities, strict=True)]
     sign = torch.where(sum(votes) >= 0, 1.0, -1.0)
     agree = [torch.sign(v) == sign for v in votes]
     update = sum(v * m for v, m in zip(votes, agree, strict=True))
@@ -75,9 +91,55 @@ def ties(b, x: list[torch.Tensor], w: list[float], density: float, lam: float = 
     return b + lam * (update / torch.where(share == 0, 1.0, share) if normalize else update)
 
 
+def arc(x: torch.Tensor, y: torch.Tensor, t: float):
+    angle = torch.acos((x * y).sum() / (x.norm() * y.norm()))
+    return (torch.sin((1 - t) * angle) * x + torch.sin(t * angle) * y) / torch.sin(angle)
+
+
+def model_stock(b, x, y):
+    dx, dy = x - b, y - b
+    c = (dx * dy).sum() / (dx.norm() * dy.norm())
+    return b + 2 * c / (1 + c) * (dx + dy) / 2
+
+
 Formula = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 CASES: dict[str, tuple[str, Formula]] = {
+    "slerp": (
+        """
+merge_method: slerp
+base_model: ./base
+models: [{model: ./math}]
+parameters: {t: 0.3}
+""",
+        lambda b, x, y: arc(b, x, 0.3),
+    ),
+    "nuslerp without a base": (
+        """
+merge_method: nuslerp
+models:
+  - {model: ./math, parameters: {weight: 0.6}}
+  - {model: ./code, parameters: {weight: 0.2}}
+""",
+        lambda b, x, y: arc(x, y, 0.25),
+    ),
+    "model_stock": (
+        """
+merge_method: model_stock
+base_model: ./base
+models: [{model: ./math}, {model: ./code}]
+""",
+        model_stock,
+    ),
+    "nearswap": (
+        """
+merge_method: nearswap
+base_model: ./base
+models: [{model: ./math}]
+parameters: {t: 0.05}
+""",
+        lambda b, x, y: b + torch.clamp(x - b, -0.05, 0.05),
+    ),
     "linear": (
         """
 merge_method: linear
@@ -127,6 +189,25 @@ models: [{model: ./math, parameters: {weight: 1}}, {model: ./code, parameters: {
 parameters: {normalize: true}
 """,
         lambda b, x, y: arithmetic(b, [x, y], [1, -1]),
+    ),
+    "ties, a density for each model": (
+        """
+merge_method: ties
+base_model: ./base
+models:
+  - {model: ./math, parameters: {weight: 0.7, density: 0.4}}
+  - {model: ./code, parameters: {weight: 0.5, density: 0.8}}
+""",
+        lambda b, x, y: ties(b, [x, y], [0.7, 0.5], [0.4, 0.8]),
+    ),
+    "breadcrumbs, rescaled": (
+        """
+merge_method: breadcrumbs
+base_model: ./base
+models: [{model: ./math, parameters: {weight: 0.7}}, {model: ./code, parameters: {weight: 0.5}}]
+parameters: {density: 0.6, gamma: 0.1, rescale: true}
+""",
+        lambda b, x, y: breadcrumbs(b, [x, y], [0.7, 0.5], 0.6, 0.1),
     ),
     "ties": (
         """
@@ -234,6 +315,78 @@ def test_imported_merges_are_those_of_mergekit(
         assert merged[name].dtype == stored
         exact = formula(base[name].double(), math[name].double(), code[name].double())
         assert near(merged[name], exact), name
+
+
+STACKED: dict[str, tuple[str, Formula]] = {
+    "a stack of copies": (
+        """
+merge_method: passthrough
+slices:
+  - sources: [{model: ./math, layer_range: [0, 2]}]
+  - sources: [{model: ./math, layer_range: [1, 2]}]
+""",
+        lambda b, x, y: x,
+    ),
+    "slices merged by ties": (
+        """
+merge_method: ties
+base_model: ./base
+slices:
+  - sources:
+      - {model: ./base, layer_range: [0, 2]}
+      - {model: ./math, layer_range: [0, 2], parameters: {weight: 0.7}}
+      - {model: ./code, layer_range: [0, 2], parameters: {weight: 0.5}}
+  - sources:
+      - {model: ./base, layer_range: [1, 2]}
+      - {model: ./math, layer_range: [1, 2], parameters: {weight: 0.7}}
+      - {model: ./code, layer_range: [1, 2], parameters: {weight: 0.5}}
+parameters: {density: 0.5}
+""",
+        lambda b, x, y: ties(b, [x, y], [0.7, 0.5], 0.5),
+    ),
+    "slices merged without a base": (
+        """
+merge_method: linear
+parameters: {weight: 0.5}
+slices:
+  - sources: [{model: ./math, layer_range: [0, 2]}, {model: ./code, layer_range: [0, 2]}]
+  - sources: [{model: ./math, layer_range: [1, 2]}, {model: ./code, layer_range: [1, 2]}]
+""",
+        lambda b, x, y: linear([x, y], [0.5, 0.5]),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", STACKED)
+def test_imported_slices_merge_layer_by_layer(case: str, run, family: Path) -> None:
+    text, formula = STACKED[case]
+    merged = run(text)
+    assert json.loads(Path("specs/models/merge/config.json").read_text())["num_hidden_layers"] == 3
+    models = [load_file(family / name / "model.safetensors") for name in ("base", "math", "code")]
+    comes_from = {name: name for name in SHAPES}
+    comes_from["model.layers.2.mlp.up_proj.weight"] = "model.layers.1.mlp.up_proj.weight"
+    assert merged.keys() == comes_from.keys()
+    for name, of in comes_from.items():
+        assert near(merged[name], formula(*(model[of].double() for model in models))), name
+
+
+def test_a_filtered_scale_is_about_the_layers_of_its_slice(run, family: Path) -> None:
+    merged = run(
+        """
+merge_method: passthrough
+slices:
+  - sources: [{model: ./math, layer_range: [0, 2]}]
+  - sources:
+      - model: ./code
+        layer_range: [0, 1]
+        parameters: {scale: [{filter: up_proj, value: 0.5}, {value: 1}]}
+"""
+    )
+    math, code = (load_file(family / name / "model.safetensors") for name in ("math", "code"))
+    up = "model.layers.0.mlp.up_proj.weight"
+    assert torch.equal(merged["model.layers.2.mlp.up_proj.weight"], 0.5 * code[up])
+    assert torch.equal(merged[up], math[up])
+    assert torch.equal(merged["lm_head.weight"], code["lm_head.weight"])
 
 
 def test_a_weight_of_nothing_keeps_the_base(run, family: Path) -> None:

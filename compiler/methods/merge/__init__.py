@@ -61,18 +61,26 @@ Density: TypeAlias = Annotated[
 class MergeMethod(Method):
     """What checking and planning ask of a method.
 
-    `weighted` says whether experts may carry weights, `least` and `most` how many there may be, `divides`
-    whether the result is divided by the sum of the weights, `passes` what is read how often, `budget` what
-    `expert_reads` may leave out, `of_changes` whether experts equal to the base give the base. The arithmetic is `operator(weights, **arguments)` of the method's kernel,
-    for fusec's own methods the module of the same name under `fusec.runtime.kernels.merge.operators`; see
+    weighted    whether experts may carry weights
+    least, most how many experts there may be
+    budget      what `expert_reads` may leave out
+    of_changes  whether experts equal to the base give the base, element by element
+    local       whether an element of the result depends on nothing but the same element of the inputs
+
+    The arithmetic is `operator(weights, **arguments)` of the method's kernel, for fusec's own methods the
+    module of the same name under `fusec.runtime.kernels.merge.operators`; see
     `fusec.runtime.kernels.merge.operator`.
     """
 
     weighted: ClassVar[bool] = True
     least: ClassVar[int] = 1
     most: ClassVar[int | None] = None
-    of_changes: ClassVar[bool] = True
+    local: ClassVar[bool] = False
     joined_by = "operator"
+
+    @property
+    def of_changes(self) -> bool:
+        return True
 
     @property
     def budget(self) -> Budget:

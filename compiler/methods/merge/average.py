@@ -22,6 +22,7 @@ class Average(MergeMethod, name="average", family="merge"):
 
     weighted: ClassVar[bool] = False
     budget: ClassVar[Budget] = "additive"
+    local: ClassVar[bool] = True
     of_changes: ClassVar[bool] = False
 
     def passes(self, experts: int) -> Passes:

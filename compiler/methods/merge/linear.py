@@ -22,6 +22,7 @@ class Linear(MergeMethod, name="linear", family="merge"):
     """
 
     budget: ClassVar[Budget] = "additive"
+    local: ClassVar[bool] = True
     of_changes: ClassVar[bool] = False
 
     normalize: bool = True

@@ -20,6 +20,7 @@ class TaskArithmetic(MergeMethod, name="task_arithmetic", family="merge"):
     """
 
     budget: ClassVar[Budget] = "additive"
+    local: ClassVar[bool] = True
 
     scale: float = 1.0
     normalize: bool = False

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from math import ceil
-from typing import Annotated, ClassVar
+from typing import ClassVar, Literal
 
-from annotated_types import Gt, Le
-
-from fusec.compiler.methods.merge import Budget, MergeMethod, Passes
+from fusec.compiler.sparse_merges import ThresholdMerge
 
 
-class Ties(MergeMethod, name="ties", family="merge"):
+class Ties(ThresholdMerge, name="ties", family="merge"):
     """Trim each delta to its largest entries, elect a sign per weight, average what agrees.
 
-    `density` is the share of entries kept per tensor. TIES-Merging, arXiv 2306.01708.
+    `density` is the share of entries kept per tensor: one for all experts, or a list with one for each.
+    `rescale: l1` multiplies what stays by the share of the sum of sizes that was lost. TIES-Merging,
+    arXiv 2306.01708.
 
     Example:
 
@@ -22,12 +21,7 @@ class Ties(MergeMethod, name="ties", family="merge"):
     ```
     """
 
-    budget: ClassVar[Budget] = "blocks"
+    elects: ClassVar[bool] = True
 
-    density: Annotated[float, Gt(0), Le(1)]
-    scale: float = 1.0
     normalize: bool = True
-
-    def passes(self, experts: int) -> Passes:
-        # Two passes find the threshold of each delta, for groups of eight experts per scan of the base.
-        return Passes(1, 1) if self.density == 1 else Passes(base=2 * ceil(experts / 8) + 1, experts=3)
+    rescale: Literal["l1", "none"] = "none"

@@ -6,13 +6,20 @@ same tensors and K experts:
     method                   base read      experts read    written
     average, linear          0              E               P (in the output dtype) + kept
     task_arithmetic          P              E               the same
-    ties, breadcrumbs*       (G + 1) P      2 E             the same, with G = K / 8 rounded up
+    ties, breadcrumbs*       (G + 1) P      2 E             the same; G is K / 8 rounded up
     dare_*, della*           P              E               the same
     with rescale: l1         P more         E more          the same
+    expo, magmax, nearswap,
+    ram, iso_*, tsv_merge    P              E               the same
+    slerp, multislerp,
+    karcher, model_stock,
+    nuslerp, ramplus_tl      2 P            2 E             the same; by rows P and E
+    sce                      3 P            3 E             the same; with select_topk 1, 2 P and 2 E
+    arcee_fusion             3 P            3 E             the same
 
-An expert of density 1 is read once. For ties and breadcrumbs, tensors above a million elements may be looked
-at again: the 32 K elements where equals at the threshold part, and in three more passes those whose changes
-are spread so oddly that a sample misjudges them.
+An expert of density 1 is read once, and so is a tensor of which sce selects nothing. For ties and
+breadcrumbs, tensors above a million elements may be looked at again: the 32 K elements where equals at the
+threshold part, and in three more passes those whose changes are spread so oddly that a sample misjudges them.
 
 Kept tensors are read from the base once and from no expert. Tensors other than BF16, F16 and F32 have to be
 identical everywhere: each expert's is read once, the base's K + 1 times. One-element tensors are never

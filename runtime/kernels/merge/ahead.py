@@ -1,41 +1,28 @@
-"""Tells the system which bytes are about to be read, so that disks work while processors do.
-
-The system's own reading ahead is off: it would fetch what nobody planned, and a budget counts what disks do.
-"""
+"""Which bytes a merge is about to read, told to its reader before it reads them."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 
 from fusec.runtime.kernels.merge.changes import Source, Stored
 from fusec.runtime.kernels.merge.codec import STORED
 from fusec.runtime.kernels.merge.match import Merge
+from fusec.runtime.kernels.merge.reader import Range, Reader
 
 STRETCH = 1 << 21
 """Elements that are announced at once."""
 
-_CAN_ANNOUNCE = hasattr(os, "posix_fadvise")
+
+def announce(reader: Reader, job: Merge, start: int, stop: int, *, base: bool) -> None:
+    """Starts to fetch what a merge reads of its experts between two flat indices, and of a sure `base`."""
+    ranges, of_base = _ranges(job, start, stop), [_bytes(job.base, start, stop)]
+    if base:
+        reader.announce([*ranges, *of_base])
+    else:
+        reader.announce(ranges, perhaps=of_base)
 
 
-def open_for_ranges(path: Path) -> int:
-    """A descriptor for reads that are announced."""
-    fd = os.open(path, os.O_RDONLY)
-    if _CAN_ANNOUNCE:
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
-    return fd
-
-
-def announce(fds: Mapping[Path, int], job: Merge, start: int, stop: int, *, base: bool) -> None:
-    """Starts to fetch what a merge reads of its experts, and of the `base`, between two flat indices."""
-    if not _CAN_ANNOUNCE:
-        return
-    for path, at, count in _ranges(job, start, stop, base):
-        os.posix_fadvise(fds[path], at, count, os.POSIX_FADV_WILLNEED)
-
-
-def _ranges(job: Merge, start: int, stop: int, base: bool) -> Iterator[tuple[Path, int, int]]:
+def _ranges(job: Merge, start: int, stop: int) -> Iterator[Range]:
     taken = None if job.reads is None else job.reads.taken
     for i, change in enumerate(job.experts):
         source = change.change if isinstance(change, Stored) else change
@@ -45,10 +32,8 @@ def _ranges(job: Merge, start: int, stop: int, base: bool) -> Iterator[tuple[Pat
             else:
                 runs = job.reads.runs(start, stop, taken[i])
                 yield from (_bytes(source, begin, end) for begin, end, wanted in runs if wanted)
-    if base:
-        yield _bytes(job.base, start, stop)
 
 
-def _bytes(source: Source, start: int, stop: int) -> tuple[Path, int, int]:
+def _bytes(source: Source, start: int, stop: int) -> Range:
     size = STORED[source.tensor.dtype].itemsize
-    return source.path, source.tensor.start + start * size, (stop - start) * size
+    return source, source.tensor.start + start * size, source.tensor.start + stop * size

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from fusec.runtime.ranges import name_of
 from fusec.runtime.sources.adapter import Product
 from fusec.runtime.sources.safetensors_header import TensorInfo
 
@@ -17,7 +18,7 @@ class Source:
     tensor: TensorInfo
 
     def __str__(self) -> str:
-        return f"{self.path}: tensor `{self.tensor.name}`"
+        return f"{name_of(self.path)}: tensor `{self.tensor.name}`"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ tiles together take about `WORKING_SET` bytes whatever the number of experts or 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
@@ -15,10 +14,10 @@ from queue import SimpleQueue
 
 from fusec.runtime.hf_folder import ModelWriter
 from fusec.runtime.kernel import Context
-from fusec.runtime.kernels.merge.ahead import open_for_ranges
 from fusec.runtime.kernels.merge.changes import paths_of
 from fusec.runtime.kernels.merge.match import Copy, Identical, Job, Merge, SameHead
 from fusec.runtime.kernels.merge.operator import Operator
+from fusec.runtime.kernels.merge.reader import Files, Reader
 from fusec.runtime.kernels.merge.shelf import Shelf
 from fusec.runtime.kernels.merge.units import Unit, units_of, written_by
 from fusec.runtime.kernels.merge.worker import Worker
@@ -41,9 +40,11 @@ def stream(
     """
     units = units_of(jobs, operator.grain)
     with ExitStack() as stack:
-        fds = {path: _open(path, stack) for path in sorted(_paths(jobs))}
+        files = Files(_paths(jobs), ctx.threads, stack)
         shelf = Shelf(unit.job.target.name for unit in units if isinstance(unit.job, Merge))
-        workers = [Worker(operator, fds, writer, shelf, what, identities) for _ in range(ctx.threads)]
+        workers = [
+            Worker(operator, Reader(files), writer, shelf, what, identities) for _ in range(ctx.threads)
+        ]
         free: SimpleQueue[Worker] = SimpleQueue()
         for worker in workers:
             free.put(worker)
@@ -58,11 +59,15 @@ def stream(
         pool = ThreadPoolExecutor(ctx.threads, "merge")
         try:
             _follow([pool.submit(work, unit) for unit in units], workers, ctx, sum(map(written_by, jobs)))
+            files.require_unchanged()
         finally:
             pool.shutdown(cancel_futures=True)
+            bases = {job.base.path for job in jobs if not isinstance(job, SameHead)}
             for worker in workers:
+                worker.count_unused(bases)
                 ctx.meter.bytes_read += worker.base_bytes + worker.expert_bytes
                 ctx.meter.expert_bytes += worker.expert_bytes
+                ctx.meter.reused_bytes += worker.reused
                 ctx.meter.bytes_written += worker.written
 
 
@@ -93,12 +98,8 @@ def _paths(jobs: Sequence[Job]) -> set[Path]:
                 paths.add(base.path)
             case Identical(_, base, experts) | Merge(_, base, experts):
                 paths.add(base.path)
+                if isinstance(job, Merge) and job.earlier is not None:
+                    paths.add(job.earlier.path)
                 for expert in experts:
                     paths |= paths_of(expert)
     return paths
-
-
-def _open(path: Path, stack: ExitStack) -> int:
-    fd = open_for_ranges(path)
-    stack.callback(os.close, fd)
-    return fd

@@ -13,7 +13,7 @@ from fusec.runtime.kernels.merge.changes import Change, Source, Stored, Unchange
 from fusec.runtime.kernels.merge.codec import STORED
 from fusec.runtime.kernels.merge.deltas import Delta, require_fit, without
 from fusec.runtime.kernels.merge.reads import Reads
-from fusec.runtime.sources.safetensors_header import ModelHeaders, TensorInfo
+from fusec.runtime.sources.safetensors_header import ModelHeaders, TensorInfo, read_model_headers
 
 HEAD = "lm_head.weight"
 
@@ -44,6 +44,7 @@ class Merge:
     base: Source
     experts: tuple[Change, ...]
     reads: Reads | None = None
+    earlier: Source | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,16 @@ def match_tensors(
 
 def _planned(job: Job, reads: Mapping[str, Reads]) -> Job:
     """A job with what a plan reads for it."""
-    return replace(job, reads=reads[job.target.name]) if isinstance(job, Merge) else job
+    if not isinstance(job, Merge):
+        return job
+    planned = reads[job.target.name]
+    if planned.earlier is None:
+        return replace(job, reads=planned)
+    made = read_model_headers(planned.earlier)
+    found = made.tensors.get(job.target.name)
+    if found is None or (found.dtype, found.shape) != (job.target.dtype, job.target.shape):
+        return replace(job, reads=replace(planned, made=None))
+    return replace(job, reads=planned, earlier=Source(made.path_of(found.name), found))
 
 
 def _job(

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from fusec.runtime.kernel import RunError
 from fusec.runtime.kernels.merge.codec import F32
 
 F64 = NDArray[np.float64]
+T = TypeVar("T")
 
 
 Grain = Literal["elements", "rows", "ordered", "tensor"]
@@ -76,6 +77,15 @@ class Tensor(Protocol):
 
     def row_tiles(self, buffers: int) -> Iterator[Tile]:
         """The same in tiles of whole rows of the last axis; a tensor of one axis is one row."""
+
+    def part(self, begin: int, end: int) -> Tensor:
+        """The same tensor between two flat indices: its tiles are only those."""
+
+    def spread(self, ranges: Sequence[tuple[int, int]], work: Callable[[Tensor], T]) -> list[T]:
+        """The results of `work` for parts of the tensor, done by all threads that have this tensor in hand.
+
+        Only for `start`, whose thread takes part; results come in the order of the ranges.
+        """
 
     def gram(self) -> F64:
         """Inner products of the base and what each expert changed, exact but for the rounding of float64.

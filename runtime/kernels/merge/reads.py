@@ -6,11 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Flags = NDArray[np.bool_]
+M = TypeVar("M", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +25,7 @@ class Reads:
     owner     (K, B) int32  the first expert with the same bytes in the block, itself if none
     resting   whether a block of which nothing is read has the base's bytes
     hashes    (K, B, 16) uint8    what the bytes of a block that is read must hash to, see `block_hash`
+    made      (B,) bool     blocks that the model in the folder `earlier` holds as this merge would make them
     """
 
     block: int
@@ -30,6 +34,8 @@ class Reads:
     owner: NDArray[np.int32]
     resting: bool
     hashes: NDArray[np.uint8] | None = None
+    made: Flags | None = None
+    earlier: Path | None = None
 
     def present(self, start: int, stop: int) -> tuple[int, ...]:
         """The experts that change something between two elements and are read."""
@@ -41,13 +47,13 @@ class Reads:
         """(K, B): whether bytes of the expert are read."""
         return self.read & ~self.zero
 
-    def runs(self, start: int, stop: int, flags: Flags) -> Iterator[tuple[int, int, bool]]:
-        """A range of elements in runs of blocks with equal `flags` (B,): start, stop, and the flag."""
+    def runs(self, start: int, stop: int, marks: NDArray[M]) -> Iterator[tuple[int, int, M]]:
+        """A range of elements in runs of blocks with equal `marks` (B,): start, stop, and the mark."""
         first, last = start // self.block, -(-stop // self.block)
-        inside = flags[first:last]
-        edges = [0, *(np.flatnonzero(np.diff(inside)) + 1).tolist(), len(inside)]
+        inside = marks[first:last]
+        edges = [0, *(np.flatnonzero(inside[1:] != inside[:-1]) + 1).tolist(), len(inside)]
         for a, b in pairwise(edges):
-            yield max(start, (first + a) * self.block), min(stop, (first + b) * self.block), bool(inside[a])
+            yield max(start, (first + a) * self.block), min(stop, (first + b) * self.block), inside[a]
 
     def shared(self) -> int:
         """The most groups of experts that share their bytes within one block."""

@@ -89,7 +89,7 @@ class TensorView:
         for at, count in split_at_blocks(self.begin, stop, size, block):
             if at + count > announced:
                 end = min(stop, max(announced + STRETCH, at + count))
-                announce(self.worker.fds, self.job, announced, end, base=self.worker.base_bytes > 0)
+                announce(self.worker.reader, self.job, announced, end, base=self.worker.reads_base)
                 announced = end
             yield TileView(self.job, self.worker, at, count, buffers)
 
@@ -114,6 +114,7 @@ class TileView:
 
     def base(self, buffer: int) -> F32:
         out = self.buffer(buffer)
+        self.worker.reads_base = True
         self.worker.base_bytes += self.worker.read(self.job.base, self.start, out)
         return out
 

@@ -23,6 +23,8 @@ from fusec.runtime.kernels.merge.tiles import WORKING_SET, TensorView, TileView
 from fusec.runtime.kernels.merge.units import Unit
 from fusec.runtime.sources.adapter import Factor
 
+_COMPUTED, _BASE, _EARLIER = range(3)
+
 
 class Worker:
     """The buffers and counters of one thread at a time.
@@ -41,7 +43,7 @@ class Worker:
     ) -> None:
         self.operator, self.reader, self.writer = operator, reader, writer
         self.shelf, self.what, self.identities = shelf, what, identities
-        self.base_bytes = self.expert_bytes = self.written = 0
+        self.base_bytes = self.expert_bytes = self.reused = self.written = 0
         self.reads_base = False
         self._raw = np.empty(0, np.uint8)
         self._floats: list[F32] = []
@@ -88,19 +90,34 @@ class Worker:
             self._merge_range(job, merge, unit.tiles(TensorView(job, self, begin, end), self.operator))
 
     def _runs(self, job: Merge, unit: Unit) -> Iterator[tuple[int, int]]:
-        """The parts of a unit to compute; what keeps the base's bytes is copied on the way."""
-        reads, base = job.reads, job.base.tensor
-        whole = self.operator.grain == "tensor"
-        if reads is None or whole or not reads.resting or job.target.dtype != base.dtype:
+        """The parts of a unit to compute; what lies in the base or an earlier result is copied on the way."""
+        reads = job.reads
+        if reads is None or self.operator.grain == "tensor":
             yield unit.start, unit.stop
             return
-        size = STORED[base.dtype].itemsize
-        for begin, end, busy in reads.runs(unit.start, unit.stop, np.any(reads.taken, axis=0)):
-            if not busy:
-                start, count = base.start + begin * size, (end - begin) * size
-                self._copy_range(job, start, count, begin * size)
-            else:
+        for begin, end, origin in reads.runs(unit.start, unit.stop, self._origins(job, reads)):
+            if origin == _COMPUTED:
                 yield begin, end
+                continue
+            source = job.earlier if origin == _EARLIER and job.earlier is not None else job.base
+            size = STORED[job.target.dtype].itemsize
+            count = (end - begin) * size
+            start, offset = source.tensor.start + begin * size, begin * size
+            came = self.reader.copy(source, start, count, self.writer, job.target.name, offset)
+            if origin == _BASE:
+                self.base_bytes += came
+            else:
+                self.reused += came
+            self.written += count
+
+    def _origins(self, job: Merge, reads: Reads) -> NDArray[np.uint8]:
+        """(B,) where each block of the result comes from."""
+        origins = np.full(reads.read.shape[1], _COMPUTED, np.uint8)
+        if reads.resting and job.target.dtype == job.base.tensor.dtype:
+            origins[~np.any(reads.taken, axis=0)] = _BASE
+        if reads.made is not None and job.earlier is not None:
+            origins[reads.made & (origins == _COMPUTED)] = _EARLIER
+        return origins
 
     def _merge_range(self, job: Merge, merge: Callable[[Tile], F32], tiles: Iterator[TileView]) -> None:
         target, dtype = job.target, STORED[job.target.dtype]

@@ -1,0 +1,1 @@
+"""Merging measured: a family generator, a harness around processes, and the tables made with them."""

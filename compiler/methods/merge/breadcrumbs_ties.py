@@ -1,0 +1,29 @@
+"""breadcrumbs_ties: drop the largest and smallest changes; elect, combine."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from annotated_types import Ge, Lt
+
+from fusec.compiler.sparse_merges import ThresholdMerge
+
+
+class BreadcrumbsTies(ThresholdMerge, name="breadcrumbs_ties", family="merge"):
+    """Drop the outliers and the smallest entries of each delta, elect a sign per weight, combine what agrees.
+
+    Of each tensor the share `gamma` of largest entries goes, and of the others the smallest, until the share
+    `density` is left; one for all experts, or a list with one for each. `rescale: l1` keeps the sum of sizes
+    per tensor. Model Breadcrumbs, arXiv 2312.06795.
+
+    Example:
+
+    ```fuse
+    model both = merge { base: base, experts: [math, code], method: breadcrumbs_ties(density: 0.9) }
+    ```
+    """
+
+    elects: ClassVar[bool] = True
+
+    gamma: Annotated[float, Ge(0), Lt(1)] = 0.01
+    rescale: Literal["l1", "none"] = "none"

@@ -1,0 +1,63 @@
+"""Divide one budget of expert reads among merges, so that a further byte would help each as much.
+
+Fires where the merges that are not stored would read more than the `budget` block allows. Merges with a
+budget of their own keep it, and so do those whose method reads its experts whole; the others get what is
+left. Changes results, by request: a share becomes part of what a merge is. Declines where the catalog does
+not know every expert, and where nothing would be left; the plan then exceeds its budget and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+
+import msgspec
+
+from fusec.compiler.identity import graph_ids
+from fusec.compiler.ir import Graph, Node, Ref
+from fusec.compiler.passes.reuse import missing
+from fusec.compiler.reads.limits import has_budget
+from fusec.compiler.reads.planned import Planner
+from fusec.compiler.step import raise_step
+from fusec.compiler.steps.merge import Merge
+from fusec.lang.types import Type
+
+
+def read_budget(
+    graph: Graph, types: Mapping[Ref, Type], limit: int, planner: Planner, stored: Container[str]
+) -> Graph:
+    merges = {name: _merge(node, types) for name, node in graph.nodes.items() if node.verb == "merge"}
+    needs = {
+        name: int(merge.cost(graph.nodes[name].type).expert_reads.likely) for name, merge in merges.items()
+    }
+    todo = missing(graph, graph_ids(graph), stored)
+    if sum(need for name, need in needs.items() if name in todo) <= limit:
+        return graph
+    open_to_less = [
+        name
+        for name, merge in merges.items()
+        if merge.method.budget == "additive" and not has_budget(graph.nodes[name])
+    ]
+    left = limit - sum(need for name, need in needs.items() if name not in open_to_less)
+    shares = planner.divide([graph.nodes[name] for name in open_to_less], left) if left >= 0 else None
+    if shares is None:
+        return graph
+    given = dict(zip(open_to_less, shares, strict=True))
+    return graph.replace(
+        {
+            name: _with_share(node, given.get(name, needs.get(name, 0)), needs)
+            for name, node in graph.nodes.items()
+        }
+    )
+
+
+def _merge(node: Node, types: Mapping[Ref, Type]) -> Merge:
+    step = raise_step(node, dict(types))
+    assert isinstance(step, Merge)
+    return step
+
+
+def _with_share(node: Node, share: int, needs: Mapping[str, int]) -> Node:
+    if node.name not in needs or share >= needs[node.name]:
+        return node
+    slots = tuple((name, share if name == "expert_reads" else value) for name, value in node.slots)
+    return msgspec.structs.replace(node, slots=slots)

@@ -1,0 +1,204 @@
+"""The k-th largest magnitude of what an expert changed in a tensor: exact, without sorting or holding it.
+
+The bits of a magnitude order like its value. Of a small tensor they are held, and a partition finds the
+k-th. Of a larger one a part is held first: pieces at fixed places, from which follows a bracket for the
+k-th. The rest is scanned once, counting what lies above and collecting what lies inside, so every element is
+read once. Changes of 16-bit weights take few values: a value that is frequent in the pieces is counted tile
+by tile, not collected, and if it is the k-th, one tile is read again to see which of its elements stay.
+Where the bracket misses, or too much lies inside, histograms find the k-th in more passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusec.runtime.kernels.merge.cuts import Cut, Query, magnitudes
+from fusec.runtime.kernels.merge.histograms import find_by_histograms, nth_equal
+from fusec.runtime.kernels.merge.operator import Tensor
+
+U32 = NDArray[np.uint32]
+I64 = NDArray[np.int64]
+
+TOGETHER = 8
+"""Experts that share one pass over the base."""
+
+HELD = 1 << 20  # elements of which all magnitudes are held: 4 MiB an expert
+PIECE = 1 << 12  # elements of a piece of the sample
+PIECES = 32  # the fewest of a tensor
+APART = 1 << 18  # elements from one piece to the next of a larger one
+CANDIDATES = 1 << 19  # elements inside a bracket, 12 bytes each, of a tensor of up to 32 M elements
+_SHARE, _MOST = 6, 1 << 22  # of a larger one: one in 64, and of any
+_FREQUENT = 7  # in more than one of 128 elements, as a shift
+_EVEN = 4  # times its even share of the candidates that a part may have
+_DEVIATIONS = 6  # from the sample's k-th to the ends of the bracket
+_TOP = 0x7FFF_FFFF
+
+
+def find_cuts(tensor: Tensor, queries: Sequence[Query]) -> list[Cut]:
+    """The cut of each query, in passes over the tensor for `TOGETHER` experts at a time."""
+    experts = sorted({query.expert for query in queries})
+    cuts: dict[Query, Cut] = {}
+    for at in range(0, len(experts), TOGETHER):
+        group = experts[at : at + TOGETHER]
+        mine = [query for query in dict.fromkeys(queries) if query.expert in group]
+        find = _by_partition if tensor.elements <= HELD else _by_bracket
+        cuts.update(zip(mine, find(tensor, group, mine), strict=True))
+    return [cuts[query] for query in queries]
+
+
+def _by_partition(tensor: Tensor, experts: Sequence[int], queries: Sequence[Query]) -> list[Cut]:
+    held = np.empty((len(experts), tensor.elements), np.uint32)
+    for i, start, bits in magnitudes(tensor, experts):
+        held[i, start : start + bits.size] = bits
+    at = np.arange(tensor.elements)
+    return [_select(held[experts.index(query.expert)], at, query.rank) for query in queries]
+
+
+def _select(bits: U32, at: I64, rank: int) -> Cut:
+    """The cut behind the `rank` largest of `bits`, which lie at the flat indices `at`."""
+    kth = int(np.partition(bits, bits.size - rank)[bits.size - rank])
+    equals = at[bits == kth]
+    nth = rank - int(np.count_nonzero(bits > kth)) - 1
+    return Cut(kth, int(np.partition(equals, nth)[nth]))
+
+
+class _Bracket(NamedTuple):
+    """Bits between which the k-th largest of expert number `expert` of the group is expected.
+
+    `frequent` are those that many elements have, largest first.
+    """
+
+    expert: int
+    low: int
+    high: int
+    frequent: tuple[int, ...]
+
+
+class _Look(NamedTuple):
+    """What a range of a tensor has of one bracket; `bits` and `at` are None where they were too many."""
+
+    start: int
+    size: int
+    above: int
+    equals: tuple[int, ...]  # how many elements have each of the frequent bits
+    bits: U32 | None  # the others inside, and their flat indices
+    at: I64 | None
+
+
+def _by_bracket(tensor: Tensor, experts: Sequence[int], queries: Sequence[Query]) -> list[Cut]:
+    pieces, gaps = _layout(tensor.elements)
+    held = np.stack(tensor.spread(pieces, partial(_hold, experts=experts)), axis=1)
+    brackets = [
+        _bracket(held[experts.index(query.expert)], experts.index(query.expert), query.rank / tensor.elements)
+        for query in queries
+    ]
+    most = _EVEN * min(max(CANDIDATES, tensor.elements >> _SHARE), _MOST) // len(gaps)
+    scans = tensor.spread(gaps, partial(_scan, experts=experts, brackets=brackets, most=most))
+    cuts: list[Cut | None] = []
+    for n, (bracket, query) in enumerate(zip(brackets, queries, strict=True)):
+        looks = [
+            _look(bits, start, bracket) for bits, (start, _) in zip(held[bracket.expert], pieces, strict=True)
+        ]
+        looks += [look for scan in scans for look in scan[n]]
+        cuts.append(_resolve(tensor, sorted(looks, key=lambda look: look.start), bracket, query))
+    missed = [query for query, cut in zip(queries, cuts, strict=True) if cut is None]
+    found = iter(find_by_histograms(tensor, missed))
+    return [next(found) if cut is None else cut for cut in cuts]
+
+
+def _layout(elements: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """The pieces of the sample and the gaps between them; each piece lies elsewhere in its stretch."""
+    count = max(PIECES, elements // APART)
+    stretch = elements // count
+    # Steps of the golden ratio: no period that rows or columns could have.
+    starts = [j * stretch + int(j * 0.6180339887498949 % 1 * (stretch - PIECE)) for j in range(count)]
+    pieces = [(start, start + PIECE) for start in starts]
+    edges = [0, *(edge for piece in pieces for edge in piece), elements]
+    return pieces, [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if a < b]
+
+
+def _hold(part: Tensor, experts: Sequence[int]) -> U32:
+    """The bits of a piece, a row for each expert."""
+    rows: list[list[U32]] = [[] for _ in experts]
+    for i, _, bits in magnitudes(part, experts):
+        rows[i].append(bits.copy())
+    return np.stack([np.concatenate(row) for row in rows])
+
+
+def _bracket(pieces: U32, expert: int, share: float) -> _Bracket:
+    """Where the element with a `share` of all above it should lie, judging by the pieces (rows)."""
+    flat = np.sort(pieces, axis=None)
+    middle = _from_top(flat, share)
+    # Elements of a piece resemble each other, so it is pieces that are counted.
+    apart = float(np.std((pieces > middle).mean(axis=1))) / len(pieces) ** 0.5
+    off = _DEVIATIONS * apart + len(pieces) / flat.size
+    # Zeros need no looking at: whether they are kept or not, they are zeros.
+    low = max(1, _from_top(flat, share + off)) if share + off < 1 else 1
+    high = max(low, _from_top(flat, share - off)) if share > off else _TOP
+    inside = flat[np.searchsorted(flat, low) : np.searchsorted(flat, high, "right")]
+    values, counts = np.unique(inside, return_counts=True)
+    frequent = values[counts > flat.size >> _FREQUENT][::-1].tolist()
+    return _Bracket(expert, low, high, tuple(frequent))
+
+
+def _from_top(rising: U32, share: float) -> int:
+    return int(rising[max(0, rising.size - 1 - int(share * rising.size))])
+
+
+def _scan(part: Tensor, experts: Sequence[int], brackets: Sequence[_Bracket], most: int) -> list[list[_Look]]:
+    looks: list[list[_Look]] = [[] for _ in brackets]
+    left = [most] * len(brackets)
+    for i, start, bits in magnitudes(part, experts):
+        for n, bracket in enumerate(brackets):
+            if bracket.expert == i:
+                look = _look(bits, start, bracket)
+                assert look.at is not None
+                left[n] -= look.at.size
+                looks[n].append(look if left[n] >= 0 else look._replace(bits=None, at=None))
+    return looks
+
+
+def _look(bits: U32, start: int, bracket: _Bracket) -> _Look:
+    above = int(np.count_nonzero(bits > bracket.high))
+    # Unsigned, so what lies below wraps round to far above.
+    inside = bits - np.uint32(bracket.low) <= bracket.high - bracket.low
+    equals = []
+    for value in bracket.frequent:
+        others = bits != value
+        equals.append(bits.size - int(np.count_nonzero(others)))
+        inside &= others
+    at = np.flatnonzero(inside)
+    return _Look(start, bits.size, above, tuple(equals), bits[at], at + start)
+
+
+def _resolve(tensor: Tensor, looks: Sequence[_Look], bracket: _Bracket, query: Query) -> Cut | None:
+    """The cut from looks at the whole tensor in flat order; None where they do not hold it."""
+    rank = query.rank - sum(look.above for look in looks)
+    if rank < 1 or any(look.bits is None for look in looks):
+        return None
+    bits = np.concatenate([look.bits for look in looks if look.bits is not None])
+    at = np.concatenate([look.at for look in looks if look.at is not None])
+    for n, value in enumerate(bracket.frequent):
+        larger = int(np.count_nonzero(bits > value))
+        if rank <= larger:
+            break
+        counts = np.cumsum([look.equals[n] for look in looks])
+        if rank <= larger + counts[-1]:
+            return _cut_at(tensor, looks, counts, query.expert, value, rank - larger)
+        rank -= int(counts[-1])
+    if rank > bits.size:
+        return Cut(0, tensor.elements - 1) if bracket.low == 1 else None
+    return _select(bits, at, rank)
+
+
+def _cut_at(tensor: Tensor, looks: Sequence[_Look], counts: I64, expert: int, value: int, nth: int) -> Cut:
+    """The cut at the `nth` element with the bits `value`; `counts` says how many come up to each look."""
+    here = int(np.searchsorted(counts, nth))
+    before = int(counts[here - 1]) if here else 0
+    part = tensor.part(looks[here].start, looks[here].start + looks[here].size)
+    return Cut(value, nth_equal(part, expert, value, nth - before))

@@ -1,0 +1,110 @@
+"""Recipes of blocks: what every block of a merged model was made from, so that a later merge need not again.
+
+A recipe hashes all that decides a block's bytes: the method, the output dtype, the base's block, and of every
+expert that takes part its weight and its block, in the order of the sum. Where a method looks at whole
+tensors, all blocks of the tensor count. Equal recipes are equal bytes: after one expert changed, only what
+changed is read again, and merges under several budgets share what they read alike.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from fusec.runtime.analysis.columns_store import ColumnsStore
+from fusec.runtime.analysis.content import HASH_BYTES
+from fusec.runtime.analysis.family import Family, Missing, family_columns
+from fusec.runtime.kernels.merge.reads import Reads
+from fusec.runtime.reading import Merging
+
+Recipes = dict[str, NDArray[np.uint8]]
+"""Name of a tensor -> (B, 16)."""
+
+_SCHEMA = """CREATE TABLE IF NOT EXISTS recipes (
+    id TEXT NOT NULL, base TEXT NOT NULL, tensor TEXT NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (id, tensor))"""
+_LATEST = 16
+"""Earlier merges over one base that are looked at."""
+
+
+def recipes_of(store: ColumnsStore, merge: Merging, reads: Mapping[str, Reads]) -> Recipes | None:
+    """The recipes of what a merge is about to make; None where the catalog does not know all blocks."""
+    if any((expert.path / "adapter_config.json").is_file() for expert in merge.experts):
+        return None
+    family = family_columns(store, merge.base, merge.experts, "sketch", keep=merge.keep)
+    if isinstance(family, Missing):
+        return None
+    return {name: _recipes(family, merge, name, each) for name, each in reads.items()}
+
+
+def reusing(
+    store: ColumnsStore, results: Path, merge: Merging, reads: Mapping[str, Reads], recipes: Recipes
+) -> dict[str, Reads]:
+    """The reads with what earlier results of this store, below `results`, have already."""
+    found = {name: replace(each) for name, each in reads.items()}
+    for id, tables in _earlier(store, merge).items():
+        folder = results / "model" / id
+        if not folder.is_dir():
+            continue
+        for name, data in tables.items():
+            if name in found and found[name].made is None:
+                there = np.frombuffer(zlib.decompress(data), np.uint8).reshape(-1, HASH_BYTES)
+                wanted = recipes[name]
+                if len(there) == len(wanted):
+                    made = (there == wanted).all(axis=1)
+                    if made.any():
+                        found[name] = replace(found[name], made=made, earlier=folder)
+    return found
+
+
+def remember(store: ColumnsStore, id: str, merge: Merging, recipes: Recipes) -> None:
+    """Notes what the blocks of the result `id` were made from."""
+    rows = (
+        (
+            "INSERT OR REPLACE INTO recipes VALUES (?, ?, ?, ?)",
+            (id, merge.base.id, name, zlib.compress(table.tobytes(), 1)),
+        )
+        for name, table in recipes.items()
+    )
+    store.catalog.query(_SCHEMA)
+    store.catalog.transaction(rows)
+
+
+def _earlier(store: ColumnsStore, merge: Merging) -> dict[str, dict[str, bytes]]:
+    """The latest results over the same base, the newest first, with their tables by tensor."""
+    store.catalog.query(_SCHEMA)
+    query = "SELECT id FROM recipes WHERE base = ? GROUP BY id ORDER BY MAX(rowid) DESC, id LIMIT ?"
+    ids = [id for (id,) in store.catalog.query(query, (merge.base.id, _LATEST))]
+    tables = "SELECT tensor, data FROM recipes WHERE id = ?"
+    return {id: dict(store.catalog.query(tables, (id,))) for id in ids}
+
+
+def _recipes(family: Family, merge: Merging, name: str, reads: Reads) -> NDArray[np.uint8]:
+    """(B, 16) of one tensor."""
+    base, hashes = family.base_hashes(name), family.hashes(name)
+    assert hashes is not None
+    head = sha256(msgspec.msgpack.encode([reads.block, merge.recipe, name if merge.whole else ""]))
+    if merge.whole:
+        head.update(msgspec.msgpack.encode([expert.id for expert in merge.experts] if merge.random else []))
+    weights = [msgspec.msgpack.encode(weight) for weight in merge.weights]
+    parts = []
+    for block in range(len(base)):
+        present = np.flatnonzero(reads.taken[:, block]).tolist()
+        own = b"".join(weights[k] + hashes[k, block].tobytes() for k in present)
+        rest = bytes([reads.resting and not present])
+        parts.append(base[block].tobytes() + rest + own)
+    recipes = []
+    if merge.whole:
+        head.update(sha256(b"".join(parts)).digest())
+    for number, part in enumerate(parts):
+        one = head.copy()
+        one.update(number.to_bytes(8, "little") if merge.whole else part)
+        recipes.append(one.digest()[:HASH_BYTES])
+    return np.frombuffer(b"".join(recipes), np.uint8).reshape(-1, HASH_BYTES)
