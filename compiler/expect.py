@@ -110,7 +110,9 @@ def fit(c: Checker, value: Any, want: Want, expr: tree.Expr, by: str) -> Any:
             return _members(c, value, want, expr, by)
         case WeightedMany():
             members = _members(c, value, want, expr, by)
-            return members if isinstance(members, Broken) else tuple(Weighted(m.input, None) for m in members)
+            if isinstance(members, Broken):
+                return UNKNOWN
+            return tuple(Weighted(member.input, None, member.key) for member in members)
         case Amount():
             return _amount(c, value, want, expr, by)
         case Plain():
@@ -121,6 +123,8 @@ def fit(c: Checker, value: Any, want: Want, expr: tree.Expr, by: str) -> Any:
             return fit(c, value, want.item, expr, by)
         case MethodOf() if isinstance(value, Method) and value.family == want.family:
             return value
+        case ListOf() if isinstance(value, tuple):
+            return _whole([fit(c, item, want.item, expr, by) for item in value])
     return c.wrong(expr.span, describe(value), str(want), by, expr)
 
 
@@ -228,13 +232,13 @@ def _weighted(c: Checker, expr: tree.Expr, want: WeightedMany, scope: Scope, by:
             members = _many(c, expr, Many(want.kind, want.also), scope, by)
             if isinstance(members, Broken):
                 return UNKNOWN
-            return tuple(Weighted(member.input, None) for member in members)
+            return tuple(Weighted(member.input, None, member.key) for member in members)
     items = []
     for key, value, inner in entries:
         member = evaluate(c, key, inner)
-        if isinstance(member, str):  # a map of members, whose keys mean nothing here
-            member = expect(c, value, one, inner, by)
-            items.append(member if isinstance(member, Broken) else Weighted(member, None))
+        if isinstance(member, str):  # a map of members
+            made = expect(c, value, one, inner, by)
+            items.append(made if isinstance(made, Broken) else Weighted(made, None, member))
             continue
         member, number = fit(c, member, one, key, by), expect(c, value, weight, inner, "a weight")
         broken = isinstance(member, Broken) or isinstance(number, Broken)

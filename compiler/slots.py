@@ -34,10 +34,14 @@ class Keyed(msgspec.Struct, frozen=True):
 
 
 class Weighted(msgspec.Struct, frozen=True):
-    """One member of a weighted list; the weight is None when the spec gives none."""
+    """One member of a weighted list; the weight is None when the spec gives none.
+
+    `key` is that of a map or family, for what is matched by key; it is never lowered.
+    """
 
     input: Input
     weight: float | None
+    key: str = ""
 
 
 # --- markers: what the checker looks for ---------------------------------------
@@ -138,7 +142,7 @@ class Plain(msgspec.Struct, frozen=True):
 
 
 class ListOf(msgspec.Struct, frozen=True):
-    item: Plain | MethodOf
+    item: Plain | MethodOf | ListOf
 
     def __str__(self) -> str:
         return f"List[{self.item}]"

@@ -18,7 +18,7 @@ import importlib
 import pkgutil
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 
@@ -286,9 +286,18 @@ def full_name(declared: Step | Method) -> str:
 
 def grade_of(step: Step) -> Grade:
     """The weakest of the grades of a step and of the methods in its slots."""
-    slots = (getattr(step, name) for name in type(step).model_fields if name not in COMMON)
-    methods = (slot.grade for slot in slots if isinstance(slot, Method))
-    return max((step.grade, *methods), key=GRADES.index)
+    slots = tuple(getattr(step, name) for name in type(step).model_fields if name not in COMMON)
+    return max((step.grade, *(method.grade for method in _methods(slots))), key=GRADES.index)
+
+
+def _methods(value: Any) -> Iterator[Method]:
+    """The methods of a value, with those among their arguments."""
+    if isinstance(value, Method):
+        yield value
+        value = tuple(getattr(value, name) for name in type(value).model_fields)
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _methods(item)
 
 
 def packages_of(value: Any) -> tuple[PackagePin, ...]:
@@ -341,6 +350,11 @@ def raise_step(node: Node, types: dict[Ref, Type]) -> Step:
     assert cls is not None, f"no verb {node.verb}"
     wants = cls.wants()
     return cls(**{name: _raise_value(value, wants[name], types) for name, value in node.slots})
+
+
+def raise_methods(calls: Iterable[Call], family: str) -> tuple[Method, ...]:
+    """The methods that calls of a graph stand for; no result may be among their arguments."""
+    return tuple(_raise_value(call, MethodOf(family), {}) for call in calls)
 
 
 def _raise_value(value: Any, want: Want, types: dict[Ref, Type]) -> Any:

@@ -14,20 +14,23 @@ from shlex import quote
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fusec.compiler.ir import Node, Pairs, Ref
 from fusec.compiler.methods.merge import MergeMethod
-from fusec.compiler.reads.access import decode, encode
+from fusec.compiler.reads.access import AccessSet, decode, encode
 from fusec.compiler.reads.columns import Flags
 from fusec.compiler.reads.divide import divide
 from fusec.compiler.reads.ladder import BudgetTooSmall, Ladder, plan_reads
 from fusec.compiler.reads.limits import has_budget
-from fusec.compiler.reads.planned import PlannedReads, UnknownBlocks, additive, rests
-from fusec.compiler.reads.request import Request
+from fusec.compiler.reads.planned import PlannedReads, UnknownBlocks, rests
+from fusec.compiler.reads.request import Additive, Coefficients, Request
 from fusec.compiler.step import method_called
 from fusec.runtime.analysis.columns_store import ColumnsStore
 from fusec.runtime.analysis.family import Family, Missing, family_columns
-from fusec.runtime.kernel import Artifact, RunError
+from fusec.runtime.kernel import Artifact, Method, RunError
+from fusec.runtime.kernels.merge import operator_of
+from fusec.runtime.kernels.merge.affine import OfTensors
 from fusec.runtime.kernels.merge.reads import Reads
 from fusec.runtime.ranges.standin import origin_of
 from fusec.runtime.sources.safetensors_header import read_model_headers
@@ -144,6 +147,7 @@ class ReadPlans:
         return PlannedReads(
             access=encode(access),
             hashes=_hashes(access.reads(), family),
+            grams=_grams(access, family) if merge.method.budget == "gram" else b"",
             resting=rests(merge.method, merge.weights) and (of_changes or not complete),
             digest=access.digest,
             physical=access.physical + checks,
@@ -171,8 +175,7 @@ class ReadPlans:
             family = family_columns(self._store, merge.base, experts, merge.analysis, keep=merge.keep)
             if isinstance(family, Missing):
                 return family
-            method = additive(merge.method, merge.weights)
-            assert method is not None, f"{merge.method.name} takes no budget"
+            method = Additive(_coefficients(merge, family))
             precision = DIGITS[merge.dtype] if merge.dtype else min(map(DIGITS.__getitem__, family.dtypes()))
             norm = family.base_norm()
             self._ladders[key] = (
@@ -205,7 +208,10 @@ def reads_of(planned: PlannedReads) -> dict[str, Reads]:
     access = decode(planned.access)
     hashes = np.frombuffer(planned.hashes, np.uint8).reshape(-1, 16)
     own, found, at = access.reads(), {}, 0
-    for name, sources in access.sources().items():
+    size = access.experts + 1
+    grams = np.frombuffer(planned.grams, np.float64).reshape(-1, size, size)
+    for number, (name, sources) in enumerate(access.sources().items()):
+        gram = grams[number] if len(grams) else None
         numbers = np.arange(len(sources), dtype=np.int32)[:, None]
         known = None
         if len(hashes):
@@ -216,22 +222,51 @@ def reads_of(planned: PlannedReads) -> dict[str, Reads]:
         merged = sources >= 0
         zero = np.zeros_like(merged)
         found[name] = Reads(
-            access.block, merged, zero, np.where(merged, sources, numbers), planned.resting, known
+            access.block, merged, zero, np.where(merged, sources, numbers), planned.resting, known, gram
         )
     return found
 
 
 def exact_savings(store: ColumnsStore, merge: Merging) -> dict[str, Reads] | None:
     """What a full read may leave out without changing a bit; None where the catalog knows too little."""
-    family = family_columns(store, merge.base, merge.experts, "sketch", keep=merge.keep)
-    if isinstance(family, Missing):
+    for tier in ("gram", "sketch"):
+        family = family_columns(store, merge.base, merge.experts, tier, keep=merge.keep)
+        if not isinstance(family, Missing):
+            break
+    else:
         return None
     found = {}
     for name, zero, owner in family.equal_blocks():
         hashes = family.hashes(name)
         resting = merge.method.of_changes
-        found[name] = Reads(family.block, ~zero, zero, owner, resting, hashes)
+        found[name] = Reads(family.block, ~zero, zero, owner, resting, hashes, family.total(name))
     return found
+
+
+def _coefficients(merge: Merging, family: Family) -> Coefficients:
+    """Of each tensor the c_i of `B + sum c_i D_i`: the method's own, or what it makes of inner products."""
+    stated = merge.method.coefficients(merge.weights)
+    if stated is not None:
+        same = np.array(stated, np.float64)
+        return lambda name: same
+    method = Method(merge.method.name, dict(merge.method), merge.method.kernel)
+    operator = operator_of(method, list(merge.weights))
+    assert isinstance(operator, OfTensors), f"{merge.method.name} takes no budget"
+    return lambda name: operator.coefficients(_gram(family, name))[1:]
+
+
+def _gram(family: Family, name: str) -> NDArray[np.float64]:
+    found = family.total(name)
+    if found is None:
+        raise RunError(
+            f"the inner products over `{name}` are not known, as an adapter takes part",
+            hint="merge without a budget, or take a method with coefficients of its own",
+        )
+    return found
+
+
+def _grams(access: AccessSet, family: Family) -> bytes:
+    return b"".join(_gram(family, tensor.name).tobytes() for tensor in access.tensors)
 
 
 def _hashes(reads: Mapping[str, Flags], family: Family) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fusec.compiler.identity import plain
 from fusec.compiler.ir import Call, Node, Pairs, Ref, map_refs
-from fusec.compiler.slots import ListOf, Many, MethodOf, One, WeightedMany
+from fusec.compiler.slots import ListOf, Many, MethodOf, One, Want, WeightedMany
 from fusec.compiler.step import Step, method_called
 from fusec.runtime.kernel import Artifact, Method
 
@@ -35,18 +35,24 @@ def kernel_values(node: Node, verb: type[Step], artifact: Open) -> tuple[dict[st
         elif isinstance(want, WeightedMany):
             pairs = value.items if isinstance(value, Pairs) else tuple((ref, None) for ref in value)
             inputs[name] = tuple((artifact(ref), weight) for ref, weight in pairs)
-        elif isinstance(value, Call) and isinstance(want, MethodOf):
-            slots[name] = _method(value, want, artifact)
-        elif isinstance(want, ListOf) and isinstance(want.item, MethodOf):
-            slots[name] = tuple(_method(item, want.item, artifact) for item in value)
         else:
-            slots[name] = map_refs(value, artifact)
+            slots[name] = _argument(value, want, artifact)
     return inputs, slots
 
 
 def _method(call: Call, want: MethodOf, artifact: Open) -> Method:
     cls = method_called(call.name, want.family)
-    return Method(cls.name, {name: map_refs(value, artifact) for name, value in call.args}, cls.kernel)
+    wants = cls.wants()
+    args = {name: _argument(value, wants[name], artifact) for name, value in call.args}
+    return Method(cls.name, args, cls.kernel)
+
+
+def _argument(value: Any, want: Want, artifact: Open) -> Any:
+    if isinstance(value, Call) and isinstance(want, MethodOf):
+        return _method(value, want, artifact)
+    if isinstance(value, tuple) and isinstance(want, ListOf):
+        return tuple(_argument(item, want.item, artifact) for item in value)
+    return map_refs(value, artifact)
 
 
 def plain_slots(node: Node, ids: Mapping[str, str]) -> dict[str, Any]:

@@ -40,7 +40,8 @@ def analyze(
 ) -> int:
     """Read models once and keep what a merge is planned with: hashes, norms, sketches of every block.
 
-    MODEL is a folder or an address as in a spec: `hf:owner/name`, `https://host/folder`. With --base also what each model changes there.
+    MODEL is a folder or an address as in a spec: `hf:owner/name`, `https://host/folder`. With --base also
+    what each model changes there.
 
     Example: fusec catalog analyze ./law ./math --base ./base --gram
     """

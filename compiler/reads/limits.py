@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 from fusec.compiler.ir import Node
-from fusec.compiler.methods.merge import MergeMethod
+from fusec.compiler.methods.merge import Budget, MergeMethod
 from fusec.compiler.step import Site, methods_of
 from fusec.lang.codes.fuse212_out_of_range import OutOfRange
 from fusec.lang.codes.fuse302_read_budget_too_small import ReadBudgetTooSmall
@@ -47,7 +46,7 @@ def check_limits(
     allowed: int | None,
     least: int,
     max_error: float | None,
-    weights: Sequence[float | None],
+    analysis: Analysis,
 ) -> None:
     """Report what no plan of reads can meet. `least` are the bytes that have to be read in any case."""
     slot = "max_error" if allowed is None else "expert_reads"
@@ -66,9 +65,11 @@ def check_limits(
         needs, allows = quantity_text(least, "Size"), quantity_text(allowed, "Size")
         at = site.at("expert_reads")
         site.report(ReadBudgetTooSmall(at=at, verb="merge", needs=needs, allows=allows))
-    elif method.budget != "additive":
+    elif not _may_leave_out(method.budget, analysis):
         known = methods_of("merge")
-        others = tuple(name for name in known if getattr(known[name], "budget", "") == "additive")
+        others = tuple(
+            name for name in known if _may_leave_out(getattr(known[name], "budget", "none"), analysis)
+        )
         site.report(
             NoErrorBound(
                 at=site.at(slot),
@@ -78,3 +79,7 @@ def check_limits(
                 others=others,
             )
         )
+
+
+def _may_leave_out(budget: Budget, analysis: Analysis) -> bool:
+    return budget == "additive" or (budget == "gram" and analysis == "gram")

@@ -10,7 +10,6 @@ import msgspec
 from fusec.compiler.ir import Node
 from fusec.compiler.methods.merge import MergeMethod
 from fusec.compiler.reads.certificate import Certificate
-from fusec.compiler.reads.request import Additive
 
 
 class PlannedReads(msgspec.Struct, frozen=True):
@@ -18,12 +17,15 @@ class PlannedReads(msgspec.Struct, frozen=True):
 
     access    `access.encode` of the set
     hashes    16 bytes for each block that is read, by tensor, then expert, then block: what it must hash to
+    grams     where the method needs them: (T, K + 1, K + 1) float64, inner products over whole tensors of the
+              base and the changes, tensors in the order of the set
     resting   whether a block of which nothing is read is the base's, byte for byte
     full      bytes that a full read of the experts would take
     """
 
     access: bytes
     hashes: bytes
+    grams: bytes
     resting: bool
     digest: str
     physical: int
@@ -53,17 +55,6 @@ class Planner(Protocol):
 
     def divide(self, nodes: Sequence[Node], budget: int) -> Sequence[int] | None:
         """Bytes for each of several merges that share a budget; None where only the run could say."""
-
-
-def additive(method: MergeMethod, weights: Sequence[float]) -> Additive | None:
-    """How an additive method looks to the planner: one coefficient for each expert, for all tensors alike."""
-    import numpy as np
-
-    found = method.coefficients(weights)
-    if found is None:
-        return None
-    coefficients = np.array(found, np.float64)
-    return Additive(lambda name: coefficients)
 
 
 def rests(method: MergeMethod, weights: Sequence[float]) -> bool:

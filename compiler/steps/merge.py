@@ -126,7 +126,7 @@ class Merge(Step, verb="merge", kernel="merge", subject="base"):
             allowed=self.allowed,
             least=adapters,
             max_error=self.max_error,
-            weights=[expert.weight for expert in self.experts],
+            analysis=self.analysis,
         )
 
     @property

@@ -41,6 +41,10 @@ class Absent(RunError):
     """There is no such file."""
 
 
+class Forbidden(RunError):
+    """The server shows it to nobody, or not to us; some say so of files that are not there."""
+
+
 class _Again(Exception):
     """The answer is no good, and the next one may be."""
 
@@ -150,7 +154,7 @@ class HttpFile:
         if status in _ABSENT:
             raise Absent(f"{where} is not there: the server answered {status}", hint="look at the address")
         if status in (401, 403):
-            raise RunError(
+            raise Forbidden(
                 f"{where} cannot be read: the server answered {status}",
                 hint="credentials come from ~/.netrc: name the host there, with its login and password",
             )

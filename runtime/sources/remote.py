@@ -28,6 +28,7 @@ from fusec.compiler.facts import FilePin, SourceRequest
 from fusec.runtime.kernel import RunError
 from fusec.runtime.ranges.addresses import HTTP, join, problem_of, remote_scheme, shown
 from fusec.runtime.ranges.file import Changed, RangeFile
+from fusec.runtime.ranges.http import Forbidden
 from fusec.runtime.ranges.opening import open_remote, reopen
 from fusec.runtime.ranges.standin import StandIn, read_stand_in, write_stand_in
 from fusec.runtime.sources.locate import CARD, DELTA_FILES, MODEL_FILES, TOKENIZER_FILES, Located, SourceFile
@@ -40,6 +41,8 @@ U = TypeVar("U")
 
 ADAPTER = "adapter_model.safetensors"
 WEIGHTS = ".safetensors"
+
+_NOBODYS = ".fusec-asks-for-what-is-not-there"
 
 SMALL = 1 << 20
 """Bytes that one request for a small file takes at once."""
@@ -54,11 +57,12 @@ _SMALL_OF = {
     "delta": ("adapter_config.json", "delta.json"),
     "tokenizer": (),
 }
-_SIGNS = {
+_EXPECTED = {
     "model": "config.json",
     "delta": "adapter_config.json or delta.json",
     "tokenizer": "tokenizer files",
 }
+_SIGN = {"model": "config.json", "delta": "adapter_config.json", "tokenizer": "tokenizer.json"}
 _PATTERNS = {
     "model": (*MODEL_FILES, *TOKENIZER_FILES, "delta.json"),
     "delta": DELTA_FILES,
@@ -95,10 +99,16 @@ def look(request: SourceRequest, into: Path) -> Located:
     """
     _require_address(request)
     try:
+
+        def peek(name: str) -> bytes | None:
+            return _if_shown(request.uri, lambda: _small(request.uri, name))
+
         small = [name for name in _names(request) if not name.endswith(WEIGHTS)]
-        found = {name: content for name, content in _all(small, lambda n: _small(request.uri, n)) if content}
+        found = {name: content for name, content in _all(small, peek) if content}
         for name, content in found.items():
             (into / name).write_bytes(content)
+        if not found:
+            _small(request.uri, _SIGN[request.kind])  # says why, where nothing may be seen
         sizes = {name: len(content) for name, content in found.items() if name != CARD}
         if request.kind != "tokenizer":
             weights = _weights(request, found)
@@ -106,7 +116,7 @@ def look(request: SourceRequest, into: Path) -> Located:
     except RunError as error:
         raise Unusable("offline", error.what, hint=error.hint, where=shown(request.uri)) from error
     if not sizes:
-        where, what = shown(request.uri), _SIGNS[request.kind]
+        where, what = shown(request.uri), _EXPECTED[request.kind]
         asked = request.kind == "model" and remote_scheme(request.uri) in HTTP
         hint = 'a model that answers there is stated with its name: `{ model: "name" }`' if asked else ""
         raise Unusable("missing", f"`{where}` holds no {what}", hint=hint, where=where)
@@ -237,7 +247,7 @@ def _weights(request: SourceRequest, small: dict[str, bytes]) -> tuple[str, ...]
         return (ADAPTER,)
     if {"model": "config.json", "delta": "delta.json"}[request.kind] not in small:
         return ()
-    if INDEX not in small or _exists(request.uri, SINGLE):
+    if INDEX not in small or _if_shown(request.uri, lambda: open_remote(join(request.uri, SINGLE), 1)):
         return (SINGLE,)
     try:
         index = msgspec.json.decode(small[INDEX], type=_Index)
@@ -272,8 +282,19 @@ def _small(uri: str, name: str) -> bytes | None:
         return head + rest
 
 
-def _exists(uri: str, name: str) -> bool:
-    return open_remote(join(uri, name), 1) is not None
+def _if_shown(uri: str, look: Callable[[], T]) -> T | None:
+    """What `look` finds, None where the server says of any name that it may not be seen.
+
+    Object stores that list nothing say so of files that are not there.
+    """
+    try:
+        return look()
+    except Forbidden:
+        try:
+            open_remote(join(uri, _NOBODYS), 1)
+        except Forbidden:
+            return None
+        raise
 
 
 def _stand_in(uri: str, name: str, into: Path) -> int:

@@ -16,9 +16,10 @@ from pydantic_core import PydanticCustomError
 from fusec.compiler.slots import OneOrEach, Plain
 from fusec.compiler.step import Method
 
-Budget = Literal["additive", "blocks", "none"]
-"""What may be left unread. `additive`: any block of any expert, at an error that is known. `blocks`: a block
-of all experts at once, at a bounded error. `none`: nothing, as no error can be stated."""
+Budget = Literal["additive", "gram", "blocks", "none"]
+"""What may be left unread. `additive`: any block of any expert, at an error that is known. `gram`: the same,
+where inner products are known, as the coefficients follow from them. `blocks`: a block of all experts at
+once, at a bounded error. `none`: nothing, as no error can be stated."""
 
 
 class Passes(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from fusec.compiler.methods.merge import MergeMethod, Passes
+from fusec.compiler.methods.merge import Budget, MergeMethod, Passes
 
 
 class ModelStock(MergeMethod, name="model_stock", family="merge"):
@@ -20,6 +20,7 @@ class ModelStock(MergeMethod, name="model_stock", family="merge"):
     ```
     """
 
+    budget: ClassVar[Budget] = "gram"
     weighted: ClassVar[bool] = False
     least: ClassVar[int] = 2
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Gt
 
-from fusec.compiler.methods.merge import MergeMethod, Passes
+from fusec.compiler.methods.merge import Budget, MergeMethod, Passes
 
 
 class Multislerp(MergeMethod, name="multislerp", family="merge"):
@@ -23,6 +23,7 @@ class Multislerp(MergeMethod, name="multislerp", family="merge"):
     ```
     """
 
+    budget: ClassVar[Budget] = "gram"
     normalize: bool = True
     eps: Annotated[float, Gt(0)] = 1e-8
     of: Literal["deltas", "weights"] = "deltas"

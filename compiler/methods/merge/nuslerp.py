@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from fusec.compiler.methods.merge import MergeMethod, Passes
+from fusec.compiler.methods.merge import Budget, MergeMethod, Passes
 
 
 class Nuslerp(MergeMethod, name="nuslerp", family="merge"):
@@ -21,6 +21,7 @@ class Nuslerp(MergeMethod, name="nuslerp", family="merge"):
     ```
     """
 
+    budget: ClassVar[Budget] = "gram"
     least: ClassVar[int] = 2
     most: ClassVar[int | None] = 2
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Le
 
-from fusec.compiler.methods.merge import MergeMethod, Passes
+from fusec.compiler.methods.merge import Budget, MergeMethod, Passes
 
 
 class Slerp(MergeMethod, name="slerp", family="merge"):
@@ -22,6 +22,7 @@ class Slerp(MergeMethod, name="slerp", family="merge"):
     ```
     """
 
+    budget: ClassVar[Budget] = "gram"
     weighted: ClassVar[bool] = False
     of_changes: ClassVar[bool] = False
     most: ClassVar[int | None] = 1

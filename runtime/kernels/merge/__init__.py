@@ -18,8 +18,9 @@ same tensors and K experts:
     arcee_fusion             3 P            3 E             the same
 
 An expert of density 1 is read once, and so is a tensor of which sce selects nothing. For ties and
-breadcrumbs, tensors above a million elements may be looked at again: the 32 K elements where equals at the
-threshold part, and in three more passes those whose changes are spread so oddly that a sample misjudges them.
+breadcrumbs, tensors above a million elements are looked at in three more passes where their changes are
+spread so oddly that a sample misjudges them, and above 64 million the 32 K elements where equals at the
+threshold part are read again.
 
 Kept tensors are read from the base once and from no expert. Tensors other than BF16, F16 and F32 have to be
 identical everywhere: each expert's is read once, the base's K + 1 times. One-element tensors are never
@@ -66,7 +67,7 @@ def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> No
     """
     base = inputs["base"]
     experts, method = _canonical(inputs["experts"], slots["method"])
-    operator = _operator(method, [weight for _, weight in experts])
+    operator = operator_of(method, [weight for _, weight in experts])
     stored, named = DTYPES[slots["dtype"]] if slots["dtype"] else (None, None)
     try:
         headers = [_headers(artifact) for artifact, _ in experts]
@@ -123,7 +124,7 @@ def _identities(experts: Sequence[tuple[Artifact, float]]) -> list[str]:
     return identities
 
 
-def _operator(method: Method, weights: list[float]) -> Operator:
+def operator_of(method: Method, weights: list[float]) -> Operator:
     """The arithmetic of a method: one of fusec's own, or what the package that brings the method names."""
     module = method.kernel or f"fusec.runtime.kernels.merge.operators.{method.name}"
     make: Callable[..., Operator] = importlib.import_module(module).operator

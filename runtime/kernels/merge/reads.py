@@ -25,6 +25,7 @@ class Reads:
     owner     (K, B) int32  the first expert with the same bytes in the block, itself if none
     resting   whether a block of which nothing is read has the base's bytes
     hashes    (K, B, 16) uint8    what the bytes of a block that is read must hash to, see `block_hash`
+    gram      (1 + K, 1 + K) float64  `Tensor.gram` of the whole tensor, where it is known
     made      (B,) bool     blocks that the model in the folder `earlier` holds as this merge would make them
     """
 
@@ -34,6 +35,7 @@ class Reads:
     owner: NDArray[np.int32]
     resting: bool
     hashes: NDArray[np.uint8] | None = None
+    gram: NDArray[np.float64] | None = None
     made: Flags | None = None
     earlier: Path | None = None
 

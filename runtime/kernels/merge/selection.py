@@ -3,8 +3,9 @@
 The bits of a magnitude order like its value. Of a small tensor they are held, and a partition finds the
 k-th. Of a larger one a part is held first: pieces at fixed places, from which follows a bracket for the
 k-th. The rest is scanned once, counting what lies above and collecting what lies inside, so every element is
-read once. Changes of 16-bit weights take few values: a value that is frequent in the pieces is counted tile
-by tile, not collected, and if it is the k-th, one tile is read again to see which of its elements stay.
+read once. Changes of 16-bit weights take few values: of a value that is frequent in the pieces a bit for each
+element says where it is. In tensors too large for that it is counted tile by tile, and if it is the k-th, one
+tile is read again to see which of its elements stay.
 Where the bracket misses, or too much lies inside, histograms find the k-th in more passes.
 """
 
@@ -34,6 +35,7 @@ APART = 1 << 18  # elements from one piece to the next of a larger one
 CANDIDATES = 1 << 19  # elements inside a bracket, 12 bytes each, of a tensor of up to 32 M elements
 _SHARE, _MOST = 6, 1 << 22  # of a larger one: one in 64, and of any
 _FREQUENT = 7  # in more than one of 128 elements, as a shift
+MARKED = 1 << 26  # elements of a tensor up to which frequent values are marked by a bit for each
 _EVEN = 4  # times its even share of the candidates that a part may have
 _DEVIATIONS = 6  # from the sample's k-th to the ends of the bracket
 _TOP = 0x7FFF_FFFF
@@ -70,13 +72,14 @@ def _select(bits: U32, at: I64, rank: int) -> Cut:
 class _Bracket(NamedTuple):
     """Bits between which the k-th largest of expert number `expert` of the group is expected.
 
-    `frequent` are those that many elements have, largest first.
+    `frequent` are those that many elements have, largest first; `marked` says whether to note which.
     """
 
     expert: int
     low: int
     high: int
     frequent: tuple[int, ...]
+    marked: bool
 
 
 class _Look(NamedTuple):
@@ -86,6 +89,7 @@ class _Look(NamedTuple):
     size: int
     above: int
     equals: tuple[int, ...]  # how many elements have each of the frequent bits
+    others: tuple[NDArray[np.uint8], ...]  # packed: which ones have not; empty in large tensors
     bits: U32 | None  # the others inside, and their flat indices
     at: I64 | None
 
@@ -94,8 +98,9 @@ def _by_bracket(tensor: Tensor, experts: Sequence[int], queries: Sequence[Query]
     pieces, gaps = _layout(tensor.elements)
     held = np.stack(tensor.spread(pieces, partial(_hold, experts=experts)), axis=1)
     brackets = [
-        _bracket(held[experts.index(query.expert)], experts.index(query.expert), query.rank / tensor.elements)
+        _bracket(held[i], i, query.rank, tensor.elements)
         for query in queries
+        for i in [experts.index(query.expert)]
     ]
     most = _EVEN * min(max(CANDIDATES, tensor.elements >> _SHARE), _MOST) // len(gaps)
     scans = tensor.spread(gaps, partial(_scan, experts=experts, brackets=brackets, most=most))
@@ -130,8 +135,9 @@ def _hold(part: Tensor, experts: Sequence[int]) -> U32:
     return np.stack([np.concatenate(row) for row in rows])
 
 
-def _bracket(pieces: U32, expert: int, share: float) -> _Bracket:
-    """Where the element with a `share` of all above it should lie, judging by the pieces (rows)."""
+def _bracket(pieces: U32, expert: int, rank: int, elements: int) -> _Bracket:
+    """Where the element of a rank should lie, judging by the pieces (rows)."""
+    share = rank / elements
     flat = np.sort(pieces, axis=None)
     middle = _from_top(flat, share)
     # Elements of a piece resemble each other, so it is pieces that are counted.
@@ -143,7 +149,7 @@ def _bracket(pieces: U32, expert: int, share: float) -> _Bracket:
     inside = flat[np.searchsorted(flat, low) : np.searchsorted(flat, high, "right")]
     values, counts = np.unique(inside, return_counts=True)
     frequent = values[counts > flat.size >> _FREQUENT][::-1].tolist()
-    return _Bracket(expert, low, high, tuple(frequent))
+    return _Bracket(expert, low, high, tuple(frequent), marked=elements <= MARKED)
 
 
 def _from_top(rising: U32, share: float) -> int:
@@ -167,13 +173,15 @@ def _look(bits: U32, start: int, bracket: _Bracket) -> _Look:
     above = int(np.count_nonzero(bits > bracket.high))
     # Unsigned, so what lies below wraps round to far above.
     inside = bits - np.uint32(bracket.low) <= bracket.high - bracket.low
-    equals = []
+    equals, packed = [], []
     for value in bracket.frequent:
         others = bits != value
         equals.append(bits.size - int(np.count_nonzero(others)))
+        if bracket.marked:
+            packed.append(np.packbits(others))
         inside &= others
     at = np.flatnonzero(inside)
-    return _Look(start, bits.size, above, tuple(equals), bits[at], at + start)
+    return _Look(start, bits.size, above, tuple(equals), tuple(packed), bits[at], at + start)
 
 
 def _resolve(tensor: Tensor, looks: Sequence[_Look], bracket: _Bracket, query: Query) -> Cut | None:
@@ -189,16 +197,19 @@ def _resolve(tensor: Tensor, looks: Sequence[_Look], bracket: _Bracket, query: Q
             break
         counts = np.cumsum([look.equals[n] for look in looks])
         if rank <= larger + counts[-1]:
-            return _cut_at(tensor, looks, counts, query.expert, value, rank - larger)
+            here = int(np.searchsorted(counts, rank - larger))
+            nth = rank - larger - (int(counts[here - 1]) if here else 0)
+            return Cut(value, _nth_frequent(tensor, looks[here], n, nth, query.expert, value))
         rank -= int(counts[-1])
     if rank > bits.size:
         return Cut(0, tensor.elements - 1) if bracket.low == 1 else None
     return _select(bits, at, rank)
 
 
-def _cut_at(tensor: Tensor, looks: Sequence[_Look], counts: I64, expert: int, value: int, nth: int) -> Cut:
-    """The cut at the `nth` element with the bits `value`; `counts` says how many come up to each look."""
-    here = int(np.searchsorted(counts, nth))
-    before = int(counts[here - 1]) if here else 0
-    part = tensor.part(looks[here].start, looks[here].start + looks[here].size)
-    return Cut(value, nth_equal(part, expert, value, nth - before))
+def _nth_frequent(tensor: Tensor, look: _Look, n: int, nth: int, expert: int, value: int) -> int:
+    """The flat index of the `nth` element of a look that has its frequent value number `n`."""
+    if not look.others:
+        part = tensor.part(look.start, look.start + look.size)
+        return nth_equal(part, expert, value, nth)
+    equals = np.flatnonzero(np.unpackbits(look.others[n], count=look.size) == 0)
+    return look.start + int(equals[nth - 1])
