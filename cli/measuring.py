@@ -18,7 +18,7 @@ from fusec.cli.columns import columns, shortened
 from fusec.cli.opening import DEFAULT, open_store
 from fusec.cli.plan_text import size_text, time_text
 from fusec.compiler.facts import ModelFacts, SourceProblem, SourceRequest
-from fusec.compiler.reads.columns import BLOCK
+from fusec.compiler.reads.grid import BLOCK
 from fusec.runtime.analysis.analyse import Analysis, analyse
 from fusec.runtime.analysis.columns_store import ColumnsStore
 from fusec.runtime.analysis.report import ModelReport, TensorRow, report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -34,10 +35,10 @@ def mixed_fields(a: Mapping[str, Any], b: Mapping[str, Any], share: float) -> di
 
 
 def vary(points: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the fields of all points can be mixed: they have the same names, and differ in fractions alone."""
+    """Whether the fields of all points can be mixed: of the same names, and different in fractions alone."""
     return all(
         a.keys() == b.keys() and all(_mixes(value, b[name]) for name, value in a.items())
-        for a, b in zip(points, points[1:], strict=False)
+        for a, b in pairwise(points)
     )
 
 

@@ -21,6 +21,7 @@ from fusec.compiler.methods.merge import MergeMethod
 from fusec.compiler.reads.access import AccessSet, decode, encode
 from fusec.compiler.reads.columns import Flags
 from fusec.compiler.reads.divide import divide
+from fusec.compiler.reads.grid import BLOCK
 from fusec.compiler.reads.ladder import BudgetTooSmall, Ladder, plan_reads
 from fusec.compiler.reads.limits import has_budget
 from fusec.compiler.reads.planned import PlannedReads, UnknownBlocks, rests
@@ -56,6 +57,7 @@ class Merging:
     expert_reads: int | None
     max_error: float | None
     analysis: Any
+    block: int
 
     @property
     def recipe(self) -> list[Any]:
@@ -99,6 +101,7 @@ def merging(node: Node, place: Place) -> Merging | None:
         expert_reads=slots["expert_reads"],
         max_error=slots["max_error"],
         analysis=slots["analysis"],
+        block=slots["block"],
     )
 
 
@@ -172,7 +175,9 @@ class ReadPlans:
         key = replace(merge, expert_reads=None, max_error=None)
         if key not in self._ladders:
             experts = merge.experts
-            family = family_columns(self._store, merge.base, experts, merge.analysis, keep=merge.keep)
+            family = family_columns(
+                self._store, merge.base, experts, merge.analysis, keep=merge.keep, block=merge.block
+            )
             if isinstance(family, Missing):
                 return family
             method = Additive(_coefficients(merge, family))
@@ -189,7 +194,9 @@ def unknown(merge: Merging) -> UnknownBlocks:
     """What to say where nothing at all is known of a merge's models."""
     folders = dict.fromkeys(e.path for e in merge.experts if not (e.path / "adapter_config.json").is_file())
     gram = " --gram" if merge.analysis == "gram" else ""
-    command = f"fusec catalog analyze {' '.join(map(_short, folders))} --base {_short(merge.base.path)}{gram}"
+    block = "" if merge.block == BLOCK else f" --block {merge.block}"
+    models = " ".join(map(_short, folders))
+    command = f"fusec catalog analyze {models} --base {_short(merge.base.path)}{gram}{block}"
     size = sum(read_model_headers(one).bytes for one in (merge.base.path, *folders))
     return UnknownBlocks(merge.names, command, size)
 

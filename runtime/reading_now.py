@@ -60,7 +60,7 @@ def _planned(
 ) -> PlannedReads:
     models = [expert.path for expert in merge.experts if not (expert.path / "adapter_config.json").is_file()]
     if merge.analysis == "sampled":
-        sampling = sample(store, models, merge.base.path, keep=merge.keep)
+        sampling = sample(store, models, merge.base.path, keep=merge.keep, block=merge.block)
         meter.analysis_bytes += sampling.read
         merge = merge.with_less(sampling.read)
     plans = ReadPlans(store, place)
@@ -69,7 +69,9 @@ def _planned(
         path.is_relative_to(results) for path in (merge.base.path, *models)
     ):
         gram = merge.analysis == "gram"
-        made = analyse(store, models, merge.base.path, keep=merge.keep, gram=gram, threads=threads)
+        made = analyse(
+            store, models, merge.base.path, keep=merge.keep, gram=gram, block=merge.block, threads=threads
+        )
         meter.analysis_bytes += made.bytes
         found = plans.decide(merge)
     if isinstance(found, UnknownBlocks):

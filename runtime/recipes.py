@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from fusec.compiler.reads.grid import BLOCK
 from fusec.runtime.analysis.columns_store import ColumnsStore
 from fusec.runtime.analysis.content import HASH_BYTES
 from fusec.runtime.analysis.family import Family, Missing, family_columns
@@ -38,7 +39,8 @@ def recipes_of(store: ColumnsStore, merge: Merging, reads: Mapping[str, Reads]) 
     """The recipes of what a merge is about to make; None where the catalog does not know all blocks."""
     if any((expert.path / "adapter_config.json").is_file() for expert in merge.experts):
         return None
-    family = family_columns(store, merge.base, merge.experts, "sketch", keep=merge.keep)
+    block = next((each.block for each in reads.values()), BLOCK)
+    family = family_columns(store, merge.base, merge.experts, "sketch", keep=merge.keep, block=block)
     if isinstance(family, Missing):
         return None
     return {name: _recipes(family, merge, name, each) for name, each in reads.items()}

@@ -17,7 +17,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from fusec.compiler.reads.access import encode
-from fusec.compiler.reads.columns import BLOCK, TensorColumns, block_count
+from fusec.compiler.reads.columns import TensorColumns
+from fusec.compiler.reads.grid import BLOCK, block_count
 from fusec.compiler.reads.ladder import plan_reads
 from fusec.compiler.reads.request import Additive, Request
 

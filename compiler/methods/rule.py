@@ -99,6 +99,7 @@ class Tensors(Rule, name="tensors", family="rule"):
     ```
     """
 
+    names: str
     weights: Weights | None = None
     method: Annotated[MergeMethod | None, MethodOf("merge")] = None
 
@@ -163,9 +164,9 @@ class Gradient(Rule, name="gradient", family="rule"):
     weights: Annotated[
         tuple[Weights, ...] | None, ListOf(ListOf(Plain("float"))), AfterValidator(_points)
     ] = None
-    method: Annotated[
-        tuple[MergeMethod, ...] | None, ListOf(MethodOf("merge")), AfterValidator(_methods)
-    ] = None
+    method: Annotated[tuple[MergeMethod, ...] | None, ListOf(MethodOf("merge")), AfterValidator(_methods)] = (
+        None
+    )
     start: Annotated[int, Ge(0)] = 0
     stop: Annotated[int, Gt(0)] | None = None
     ends: Literal["apart", "first"] = "apart"

@@ -13,16 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 1 << 19
-"""Elements in a block: 1 MiB of a 16-bit float."""
+from fusec.compiler.reads.grid import block_count
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-
-
-def block_count(elements: int, block: int = BLOCK) -> int:
-    return -(-elements // block)
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,8 +24,9 @@ from fusec.compiler.reads.access import (
     pack_merged,
 )
 from fusec.compiler.reads.certificate import Certificate, Update, certify, update_of
-from fusec.compiler.reads.columns import F64, I64, TensorColumns, block_count
+from fusec.compiler.reads.columns import F64, I64, TensorColumns
 from fusec.compiler.reads.fit import fit
+from fusec.compiler.reads.grid import block_count
 from fusec.compiler.reads.items import borrowers, items_of
 from fusec.compiler.reads.knapsack import Knapsack
 from fusec.compiler.reads.menu import I32, Menu, menu_of

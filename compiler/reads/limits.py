@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from fusec.compiler.ir import Node
@@ -10,6 +11,7 @@ from fusec.compiler.step import Site, methods_of
 from fusec.lang.codes.fuse212_out_of_range import OutOfRange
 from fusec.lang.codes.fuse302_read_budget_too_small import ReadBudgetTooSmall
 from fusec.lang.codes.fuse308_no_error_bound import NoErrorBound
+from fusec.lang.source import Span
 from fusec.lang.units import quantity_text
 
 Analysis = Literal["gram", "norms", "sampled"]
@@ -41,14 +43,17 @@ def has_budget(node: Node) -> bool:
 
 def check_limits(
     site: Site,
-    method: MergeMethod,
+    methods: Sequence[tuple[MergeMethod, Span]],
     *,
     allowed: int | None,
     least: int,
     max_error: float | None,
     analysis: Analysis,
 ) -> None:
-    """Report what no plan of reads can meet. `least` are the bytes that have to be read in any case."""
+    """Report what no plan of reads can meet. `least` are the bytes that have to be read in any case.
+
+    `methods` are the merge's own and those of its rules, each with its text.
+    """
     slot = "max_error" if allowed is None else "expert_reads"
     if allowed is not None and max_error is not None:
         site.report(
@@ -65,20 +70,22 @@ def check_limits(
         needs, allows = quantity_text(least, "Size"), quantity_text(allowed, "Size")
         at = site.at("expert_reads")
         site.report(ReadBudgetTooSmall(at=at, verb="merge", needs=needs, allows=allows))
-    elif not _may_leave_out(method.budget, analysis):
-        known = methods_of("merge")
-        others = tuple(
-            name for name in known if _may_leave_out(getattr(known[name], "budget", "none"), analysis)
-        )
-        site.report(
-            NoErrorBound(
-                at=site.at(slot),
-                slot=slot,
-                method=method.name,
-                method_at=site.at("method"),
-                others=others,
+    else:
+        unbounded = next((m for m in methods if not _may_leave_out(m[0].budget, analysis)), None)
+        if unbounded is not None:
+            known = methods_of("merge")
+            others = tuple(
+                name for name in known if _may_leave_out(getattr(known[name], "budget", "none"), analysis)
             )
-        )
+            site.report(
+                NoErrorBound(
+                    at=site.at(slot),
+                    slot=slot,
+                    method=unbounded[0].name,
+                    method_at=unbounded[1],
+                    others=others,
+                )
+            )
 
 
 def _may_leave_out(budget: Budget, analysis: Analysis) -> bool:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
-from annotated_types import Gt, Lt
+from annotated_types import Ge, Gt, Lt
+from pydantic import AfterValidator
 
+from fusec.compiler.choices import Choice, methods, of_expert, rearranged
 from fusec.compiler.coordinates import check_same_coordinates
 from fusec.compiler.cost import Cost, Range, exactly
 from fusec.compiler.facts import DTYPE_BYTES
-from fusec.compiler.methods.merge import MergeMethod
+from fusec.compiler.merge_rules import check_choice, check_rules
+from fusec.compiler.methods.merge import MergeMethod, Passes
+from fusec.compiler.methods.rule import Rule
+from fusec.compiler.reads.grid import BLOCK, power_of_two
 from fusec.compiler.reads.limits import Analysis, allowed_bytes, check_limits
-from fusec.compiler.slots import Amount, Experts, MethodOf, Model, Size, SizeOrShare, Weighted
+from fusec.compiler.slots import Amount, Experts, ListOf, MethodOf, Model, Size, SizeOrShare, Weighted
 from fusec.compiler.step import Site, Step
 from fusec.compiler.steps.source import model_bytes
 from fusec.lang.codes.fuse209_empty_list import EmptyList
-from fusec.lang.codes.fuse212_out_of_range import OutOfRange
+from fusec.lang.source import Span
 from fusec.lang.types import DeltaType, ModelType, Type, Unknown
 
 
@@ -29,12 +35,16 @@ class Merge(Step, verb="merge", kernel="merge", subject="base"):
     `keep` lists tensors (glob patterns) that stay the base's byte for byte, `dtype` is the stored type (the
     base's by default).
 
+    `rules` give tensors a method or weights of their own, by name (`tensors`), by layer (`layers`), or
+    changing from layer to layer (`gradient`). The first rule that means a tensor decides; tensors that none
+    means are merged as the merge says. `keep` comes before all rules.
+
     `expert_reads` bounds the bytes that may be read of the experts, as a size or a share of a full read: the
     blocks that change the result least are left out, and the plan states how far the result can be from
     that of a full read. `max_error` asks the other way round, for the fewest bytes that keep what is left
     out below a share of the full change. Both need to know the blocks: `fusec catalog analyze` finds out
     once, exactly with inner products (`analysis: gram`) or from norms alone (`norms`); `sampled` reads a
-    page of each block for one merge, and states no bound.
+    page of each block for one merge, and states no bound. `block` is the number of elements in a block.
 
     Example:
 
@@ -50,12 +60,14 @@ class Merge(Step, verb="merge", kernel="merge", subject="base"):
     base: Model
     experts: Experts
     method: Annotated[MergeMethod, MethodOf("merge")]
+    rules: Annotated[tuple[Rule, ...], ListOf(MethodOf("rule"))] = ()
     keep: tuple[str, ...] = ()
     dtype: Literal["fp32", "bf16", "fp16"] | None = None
     shard_size: Annotated[Size, Gt(0)] = 5_000_000_000
     expert_reads: SizeOrShare | None = None
     max_error: Annotated[float, Amount("Share"), Gt(0), Lt(1)] | None = None
     analysis: Analysis = "gram"
+    block: Annotated[int, Ge(4096), AfterValidator(power_of_two)] = BLOCK
 
     def gives(self, site: Site) -> Type:
         if not self.experts:
@@ -63,12 +75,9 @@ class Merge(Step, verb="merge", kernel="merge", subject="base"):
             return Unknown()
         for index, expert in enumerate(self.experts):
             check_same_coordinates(site, self.base, expert.input, site.at("experts", index))
-        self._check_number(site)
-        self._check_weights(site)
-        misfits = tuple(self.method.misfits(len(self.experts)))
-        if misfits:
-            for misfit in misfits:
-                site.report(OutOfRange(at=site.at("method"), **misfit._asdict()))
+        own, at = self._own(), site.at
+        fits = check_choice(site, own, method_at=at("method"), weights_at=at("experts"))
+        if not fits or not check_rules(site, self.base, self.rules, own):
             return Unknown()
         self._check_budget(site)
         base = self.base.type
@@ -81,40 +90,18 @@ class Merge(Step, verb="merge", kernel="merge", subject="base"):
             space = msgspec.structs.replace(space, bytes=size)
         return ModelType(space, dtype, f"%{site.name}", base.root or base.identity, base.tokenizer)
 
-    def _check_number(self, site: Site) -> None:
-        least, most, count = self.method.least, self.method.most, len(self.experts)
-        if least <= count and (most is None or count <= most):
-            return
-        site.report(
-            OutOfRange(
-                at=site.at("experts"),
-                what=f"the number of experts of `{self.method.name}`",
-                got=str(count),
-                allowed=f"exactly {most}" if least == most else f"at least {least}",
-            )
-        )
+    def _own(self) -> Choice:
+        return Choice(self.method, tuple(expert.weight for expert in self.experts))
 
-    def _check_weights(self, site: Site) -> None:
-        weights = [expert.weight for expert in self.experts]
-        if not self.method.weighted and any(weight is not None for weight in weights):
-            site.report(
-                OutOfRange(
-                    at=site.at("experts"),
-                    what=f"`{self.method.name}`",
-                    got="weights beside the experts",
-                    allowed="a plain list; `linear` takes weights",
-                )
-            )
-        total = sum(1.0 if weight is None else weight for weight in weights)
-        if self.method.divides and total == 0:
-            site.report(
-                OutOfRange(
-                    at=site.at("experts"),
-                    what="the sum of the weights",
-                    got="0",
-                    allowed="a sum other than 0 when the method normalizes",
-                )
-            )
+    def _methods_at(self, site: Site) -> Iterator[tuple[MergeMethod, Span]]:
+        yield self.method, site.at("method")
+        for index, rule in enumerate(self.rules):
+            yield from ((method, site.at("rules", index)) for method in rule.method_points)
+
+    @property
+    def methods(self) -> tuple[MergeMethod, ...]:
+        """Its own method first, then those of its rules."""
+        return methods(self.rules, self.method)
 
     def _check_budget(self, site: Site) -> None:
         adapters = sum(
@@ -122,7 +109,7 @@ class Merge(Step, verb="merge", kernel="merge", subject="base"):
         )
         check_limits(
             site,
-            self.method,
+            tuple(self._methods_at(site)),
             allowed=self.allowed,
             least=adapters,
             max_error=self.max_error,
@@ -132,29 +119,37 @@ class Merge(Step, verb="merge", kernel="merge", subject="base"):
     @property
     def allowed(self) -> int | None:
         """Bytes that may be read of the experts; None for all of them."""
-        return allowed_bytes(self.expert_reads, self._expert_bytes())
+        most = max(passes.experts for passes in self._passes())
+        return allowed_bytes(self.expert_reads, self._expert_bytes(most))
 
-    def _expert_bytes(self) -> int:
-        passes = self.method.passes(len(self.experts)).experts
+    def _passes(self) -> tuple[Passes, ...]:
+        return tuple(method.passes(len(self.experts)) for method in self.methods)
+
+    def _expert_bytes(self, passes: int) -> int:
         return sum(_reads(expert.input.type, passes) for expert in self.experts)
 
     def cost(self, result: Type) -> Cost:
-        passes = self.method.passes(len(self.experts))
+        # Which of its methods reads how much of a model, names of tensors alone do not say.
+        passes = self._passes()
         deltas = [expert.input.type for expert in self.experts if isinstance(expert.input.type, DeltaType)]
         # Without the base, weights that are the base plus a delta cannot be had.
-        base = max(passes.base, int(bool(deltas))) * model_bytes(self.base.type)
-        full = self._expert_bytes()
-        experts = full if self.allowed is None else self.allowed
-        sure = 0.0 if self.keep or experts < full or self.max_error is not None else 1.0
+        least = int(bool(deltas))
+        base = _over([max(each.base, least) * model_bytes(self.base.type) for each in passes])
+        full = _over([self._expert_bytes(each.experts) for each in passes])
+        experts = full if self.allowed is None else exactly(self.allowed)
+        sure = 0.0 if self.keep or experts.high < full.high or self.max_error is not None else 1.0
         params = result.space.params if isinstance(result, ModelType) else 0
-        work = 4.0 * params * (len(self.experts) + 1) * passes.experts
-        work += sum(2.0 * delta.rank * delta.space.params * passes.experts for delta in deltas)
+        most = max(each.experts for each in passes)
+        work = 4.0 * params * (len(self.experts) + 1) * most
+        work += sum(2.0 * delta.rank * delta.space.params * most for delta in deltas)
         # Tensors that `keep` names are copied from the base; how many bytes that is, names alone do not say.
         kept = float(model_bytes(self.base.type)) if self.keep else 0.0
         return Cost(
-            reads=Range(sure * (experts + base), experts + base, experts + base + kept),
+            reads=Range(
+                sure * (experts.low + base.low), experts.likely + base.likely, experts.high + base.high + kept
+            ),
             writes=exactly(model_bytes(result)),
-            expert_reads=Range(sure * experts, experts, experts),
+            expert_reads=Range(sure * experts.low, experts.likely, experts.high),
             flops=Range(work, work * 2, work * 4),
             memory=Range(64e6, 192e6, 512e6),
         )
@@ -163,18 +158,27 @@ class Merge(Step, verb="merge", kernel="merge", subject="base"):
         def rank(place: int) -> tuple[str, str, float, tuple[float, ...]]:
             expert = self.experts[place]
             ref = expert.input.ref
-            return ids[ref.node], ref.key, expert.weight or 0.0, self.method.of_expert(place)
+            said = (*self.method.of_expert(place), *of_expert(self.rules, place))
+            return ids[ref.node], ref.key, expert.weight or 0.0, said
 
         places = sorted(range(len(self.experts)), key=rank)
         experts = tuple(self.experts[place] for place in places)
         if all(expert.weight in (None, 1.0) for expert in experts):
             experts = tuple(Weighted(expert.input, None) for expert in experts)
         keep = tuple(sorted(set(self.keep)))
-        method = self.method.rearranged(places)
+        changed: dict[str, Any] = {
+            "method": self.method.rearranged(places),
+            "rules": tuple(rearranged(rule, places) for rule in self.rules),
+        }
         limits: dict[str, Any] = {"expert_reads": self.allowed}
         if self.allowed is None and self.max_error is None:
-            limits["analysis"] = "gram"  # of no effect where everything is read
-        return self.model_copy(update={"experts": experts, "method": method, "keep": keep, **limits})
+            limits |= {"analysis": "gram", "block": BLOCK}  # of no effect where everything is read
+        return self.model_copy(update={"experts": experts, "keep": keep, **changed, **limits})
+
+
+def _over(sizes: Sequence[int]) -> Range:
+    """Bytes where tensors differ in how often they are read; most are read as the first says."""
+    return Range(min(sizes), sizes[0], max(sizes))
 
 
 def _reads(expert: Type, passes: int) -> int:

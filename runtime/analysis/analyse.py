@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fusec.compiler.reads.columns import BLOCK
+from fusec.compiler.reads.grid import BLOCK
 from fusec.runtime.analysis.columns_store import ColumnsStore, weights_files, weights_stamp
 from fusec.runtime.analysis.findings import AnalysedModel, Findings, Owned
 from fusec.runtime.analysis.groups import Group

@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fusec.compiler.reads.columns import BLOCK, F64, Flags, TensorColumns, block_count
+from fusec.compiler.reads.columns import F64, Flags, TensorColumns
+from fusec.compiler.reads.grid import BLOCK, block_count
 from fusec.runtime.analysis.alike import equal_blocks, estimated_products
 from fusec.runtime.analysis.columns_store import ColumnSet, ColumnsStore, weights_stamp
 from fusec.runtime.analysis.members import Member, member

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fusec.compiler.reads.columns import BLOCK
+from fusec.compiler.reads.grid import BLOCK
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fusec.compiler.reads.columns import block_count
+from fusec.compiler.reads.grid import block_count
 from fusec.runtime.analysis.content import Hashes
 from fusec.runtime.analysis.inner import CHUNK, F32, F64, LEAF, inner_products
 from fusec.runtime.analysis.sketch import WIDTH, sketch_chunks

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fusec.compiler.reads.columns import BLOCK
+from fusec.compiler.reads.grid import BLOCK
 from fusec.runtime.analysis.columns_store import ColumnSet, ColumnsStore
 from fusec.runtime.analysis.tables import ChangeTable, ModelTable
 from fusec.runtime.kernel import RunError

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fusec.compiler.reads.columns import BLOCK, F64, block_count
+from fusec.compiler.reads.columns import F64
+from fusec.compiler.reads.grid import BLOCK, block_count
 from fusec.runtime.analysis.columns_store import ColumnSet, ColumnsStore, weights_stamp
 from fusec.runtime.analysis.family import sample_key
 from fusec.runtime.analysis.members import measurable

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fusec.compiler.reads.columns import BLOCK
+from fusec.compiler.reads.grid import BLOCK
 from fusec.runtime.analysis.analyse import Analysis, Campaign
 from fusec.runtime.analysis.columns_store import ColumnsStore
 from fusec.runtime.analysis.groups import Group, span

@@ -51,6 +51,7 @@ LIMIT = 256 << 20
 """Bytes of the largest small file: nobody's tokenizer has more."""
 
 CONNECTIONS = 8
+"""Files that are fetched at a time."""
 
 _SMALL_OF = {
     "model": ("config.json", "generation_config.json", "adapter_config.json", "delta.json"),
@@ -104,7 +105,7 @@ def look(request: SourceRequest, into: Path) -> Located:
             return _if_shown(request.uri, lambda: _small(request.uri, name))
 
         small = [name for name in _names(request) if not name.endswith(WEIGHTS)]
-        found = {name: content for name, content in _all(small, peek) if content}
+        found = {name: content for name, content in _all(small, peek) if content is not None}
         for name, content in found.items():
             (into / name).write_bytes(content)
         if not found:
@@ -247,7 +248,10 @@ def _weights(request: SourceRequest, small: dict[str, bytes]) -> tuple[str, ...]
         return (ADAPTER,)
     if {"model": "config.json", "delta": "delta.json"}[request.kind] not in small:
         return ()
-    if INDEX not in small or _if_shown(request.uri, lambda: open_remote(join(request.uri, SINGLE), 1)):
+    if INDEX not in small:
+        return (SINGLE,)
+    single = _if_shown(request.uri, lambda: open_remote(join(request.uri, SINGLE), 1))
+    if single is not None:
         return (SINGLE,)
     try:
         index = msgspec.json.decode(small[INDEX], type=_Index)

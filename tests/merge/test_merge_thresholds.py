@@ -45,7 +45,7 @@ class Tile:
         return self.values.copy()
 
 
-@pytest.fixture(params=["held", "bracket", "frequent", "overflow", "histograms"])
+@pytest.fixture(params=["held", "bracket", "frequent", "unmarked", "overflow", "histograms"])
 def way(request, monkeypatch):
     """Small limits, so that small tensors go the way of large ones."""
     if request.param != "held":
@@ -53,6 +53,8 @@ def way(request, monkeypatch):
             monkeypatch.setattr(selection, name, value)
     if request.param in ("bracket", "overflow"):
         monkeypatch.setattr(selection, "_FREQUENT", 0)  # nothing is frequent
+    if request.param == "unmarked":
+        monkeypatch.setattr(selection, "MARKED", 0)
     if request.param == "overflow":
         monkeypatch.setattr(selection, "CANDIDATES", 0)
     if request.param == "histograms":

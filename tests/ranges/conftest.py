@@ -37,6 +37,7 @@ class RangeServer(ThreadingHTTPServer):
         self.requests: list[tuple[str, int, int]] = []
         self.faults: dict[str, list[str]] = {}
         self.etags, self.honours_if_match, self.most_at_once = "strong", True, 0
+        self.absent = 404
         self.dates: dict[str, str] = {}
         self.redirects: dict[str, str] = {}
         self.logins: set[str] = set()
@@ -92,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         file = server.root / path.lstrip("/").partition("?")[0]
         if not file.is_file():
-            return self._status(404)
+            return self._status(server.absent)
         content = file.read_bytes()
         etag = '"another"' if fault == "etag" else server.etag(content)
         wanted = self.headers.get("If-Match")

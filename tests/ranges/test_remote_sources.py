@@ -212,6 +212,22 @@ def test_secrets_are_refused_and_not_told(tmp_path, uri):
     assert "hunter2" not in problem.what + problem.hint + problem.where
 
 
+def test_a_store_that_lists_nothing_answers_403_for_what_is_not_there(ask, server):
+    facts = [ask("math")[1], ask("base")[1]]
+    server.absent = 403
+    assert [ask("math")[1], ask("base")[1]] == facts
+
+
+def test_a_login_that_is_missing_is_no_missing_file(ask, server):
+    server.faults["*"] = ["403"] * 1000
+    _, problem = ask("base")
+    assert problem.what == f"{server.url}/base/config.json cannot be read: the server answered 403"
+    assert "~/.netrc" in problem.hint
+    server.faults = {"/base/tokenizer.json": ["403"]}
+    _, problem = ask("base")
+    assert problem.what == f"{server.url}/base/tokenizer.json cannot be read: the server answered 403"
+
+
 def test_a_scheme_of_nobody(tmp_path):
     problem = inspect(SourceRequest("model", "foo://bucket/m"), base=tmp_path)
     assert isinstance(problem, SourceProblem)

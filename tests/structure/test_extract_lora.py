@@ -140,9 +140,7 @@ def test_a_changed_embedding_that_is_the_head_is_refused_or_kept(bench):
     with torch.no_grad():
         net.model.embed_tokens.weight.mul_(1.5)
     net.save_pretrained(bench.folder / "tuned")
-    with pytest.raises(
-        RunError, match=r"`model\.embed_tokens\.weight` of .* is also the head"
-    ):
+    with pytest.raises(RunError, match=r"`model\.embed_tokens\.weight` of .* is also the head"):
         bench.run(SPEC.format(slots="rank: 2"))
     bench.run(SPEC.format(slots='rank: 2, keep: ["*embed_tokens*"]'))
     assert len(extraction(bench)["tensors"]) == 28
