@@ -92,7 +92,7 @@ def _naive(method: Method, base: torch.Tensor, experts: Sequence[torch.Tensor]) 
 def streamed(method: Method, models: Sequence[Path], out: Path, threads: int) -> Meter:
     base, *experts = (Artifact("model", path, path.name) for path in models)
     ctx = Context(out=out, emit=lambda kind, **fields: None, meter=Meter(), threads=threads)
-    slots = {"method": method, "keep": (), "dtype": None, "shard_size": None}
+    slots = {"method": method, "rules": (), "keep": (), "dtype": None, "shard_size": None}
     run({"base": base, "experts": tuple((e, None) for e in experts)}, slots, ctx)
     return ctx.meter
 

@@ -56,7 +56,7 @@ def assign(rules: Sequence[Rule], names: Iterable[str]) -> dict[str, tuple[int, 
 
 
 def misplaced(rules: Sequence[Rule], names: Iterable[str]) -> Iterator[Misplaced]:
-    """The rules that mean no tensor at all, taken or not by rules before them. Raises NoLayers as `assign`."""
+    """The rules that mean no tensor, whatever rules before them take. Raises NoLayers as `assign` does."""
     names = tuple(names)
     layers = layers_for(rules, names)
     for number, rule in enumerate(rules):

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from fusec.compiler.ir import Node, Pairs, Ref
 from fusec.compiler.methods.merge import MergeMethod
 from fusec.compiler.reads.access import AccessSet, decode, encode
+from fusec.compiler.reads.bounds import at_most
 from fusec.compiler.reads.columns import Flags
 from fusec.compiler.reads.divide import divide
 from fusec.compiler.reads.grid import BLOCK
 from fusec.compiler.reads.ladder import BudgetTooSmall, Ladder, plan_reads
 from fusec.compiler.reads.limits import has_budget
 from fusec.compiler.reads.planned import PlannedReads, UnknownBlocks, rests
-from fusec.compiler.reads.request import Additive, Coefficients, Request
+from fusec.compiler.reads.request import Additive, Coefficients, Request, WholeBlocks
 from fusec.compiler.step import method_called
 from fusec.runtime.analysis.columns_store import ColumnsStore
 from fusec.runtime.analysis.family import Family, Missing, family_columns
@@ -180,7 +181,7 @@ class ReadPlans:
             )
             if isinstance(family, Missing):
                 return family
-            method = Additive(_coefficients(merge, family))
+            method = _request_of(merge, family)
             precision = DIGITS[merge.dtype] if merge.dtype else min(map(DIGITS.__getitem__, family.dtypes()))
             norm = family.base_norm()
             self._ladders[key] = (
@@ -248,6 +249,19 @@ def exact_savings(store: ColumnsStore, merge: Merging) -> dict[str, Reads] | Non
         resting = merge.method.of_changes
         found[name] = Reads(family.block, ~zero, zero, owner, resting, hashes, family.total(name))
     return found
+
+
+def _request_of(merge: Merging, family: Family) -> Additive | WholeBlocks:
+    """How the change of a merge depends on the blocks that are read."""
+    if merge.method.budget != "blocks":
+        return Additive(_coefficients(merge, family))
+    bound, ones = merge.method.bound(merge.weights), np.ones(len(merge.weights))
+    if bound is None:
+        raise RunError(
+            f"FUSE308: {merge.method.name} has no bound with these weights, so nothing can be left out",
+            hint="leave out `expert_reads`, or take weights of one sign",
+        )
+    return WholeBlocks(lambda name: ones, at_most(*bound))
 
 
 def _coefficients(merge: Merging, family: Family) -> Coefficients:

@@ -22,7 +22,8 @@ class Operator:
     """One operator in both languages.
 
     `fusec` is a method; `mergekit` are parameters of the whole merge, `each` those of every expert. `experts`
-    limits how many it takes. `random` ones can only agree in distribution.
+    limits how many it takes. `random` ones can only agree in distribution; `unlike` says what fusec means to
+    do otherwise.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Operator:
     based: bool = True
     experts: int | None = None
     random: bool = False
+    unlike: str = ""
 
 
 OPERATORS = {
@@ -69,10 +71,10 @@ OPERATORS = {
         Operator("sce", "sce(select_topk: 0.5)", {"select_topk": 0.5}, weighted=False),
         Operator("slerp", "slerp(t: 0.3)", {"t": 0.3}, weighted=False, experts=1),
         Operator("nuslerp", "nuslerp", experts=2),
-        Operator("multislerp", "multislerp"),
+        Operator("multislerp", "multislerp(of: weights)", based=False),
         Operator("karcher", "karcher", weighted=False, based=False),
         Operator("model_stock", "model_stock", weighted=False),
-        Operator("arcee_fusion", "arcee_fusion", weighted=False, experts=1),
+        Operator("arcee_fusion", "arcee_fusion", weighted=False, experts=1, unlike="exact divergences"),
         Operator("nearswap", "nearswap(t: 0.001)", {"t": 0.001}, weighted=False, experts=1),
     )
 }

@@ -10,11 +10,12 @@ without chance the difference is counted in units in the last place (ulp) of the
                results of large terms, whose own ulp says nothing about the arithmetic
     equals     elements apart because some update is exactly as large as the last one kept: which of several
                equals stay is arbitrary in mergekit, the lowest index in fusec
-    apart      elements further apart than that and not among those: more than one ulp at scale of bfloat16,
-               or of float32 more than one for each model, as sums are taken in another order
+    apart      elements further apart than allowed and not among those. One ulp is allowed in bfloat16; in
+               float32, where sums in another order show, ALLOWED
 
-For random operators, each of a seed of its own: the share of moved elements, and mean and L1 norm of the
-update over all tensors, as ratios of fusec's to mergekit's. Exits with 1 when a row is not as it should be.
+For random operators: the share of moved elements and the L1 norm of the update over all tensors, as ratios
+of fusec's to mergekit's, and the difference of the mean updates as a share of their mean size. Exits with 1
+when a row is not as it should be.
 """
 
 from __future__ import annotations
@@ -33,23 +34,20 @@ from safetensors.torch import load_file
 
 from .contenders import FUSEC, MERGEKIT, OPERATORS, Operator, fresh, fuse_spec, mergekit_yaml
 from .family import Plant, Shape, write_family
+from .ulps import Open, Tensors, compare, largest_kept, middle_kept, most_varied
 
 OUT = {"bfloat16": "bf16", "float32": "fp32"}
+ALLOWED = {"bfloat16": 1, "float32": 64}
 SMALL = Shape(hidden=64, layers=3, vocab=320)
-# Blocks far smaller than the tensors, so that each has hot, cold and equal parts.
-PLANT = Plant(block_bytes=2048, hot=0.2)
-
-
-@dataclass(frozen=True)
-class Apart:
-    """How far two models lie apart; `worst` is the tensor with the largest difference."""
-
-    elements: int
-    over: int
-    at_scale: float
-    equals: int
-    apart: int
-    worst: str
+# Blocks far smaller than the tensors, so that each has hot, cold and equal parts; changes so large that the
+# absolute thresholds of mergekit (1e-6) play no part.
+PLANT = Plant(block_bytes=2048, hot=0.2, hot_scale=2e-2, cold_scale=4e-3)
+LEFT_OPEN: dict[str, Open] = {
+    "ties": largest_kept(0.5),
+    "breadcrumbs": middle_kept(0.9, 0.01),
+    "breadcrumbs_ties": middle_kept(0.9, 0.01),
+    "sce": most_varied(0.5),
+}
 
 
 @dataclass(frozen=True)
@@ -69,9 +67,6 @@ class Case:
         return self.models[1:][: self.operator.experts]
 
 
-Tensors = dict[str, torch.Tensor]
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -83,31 +78,32 @@ def main() -> int:
         print("mergekit is not installed: make bench-peers", file=sys.stderr)
         return 2
     chosen = [OPERATORS[name] for name in args.operators] or list(OPERATORS.values())
-    bad = 0
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        families = {
-            dtype: write_family(folder / dtype, args.experts, SMALL, dtype=dtype, plant=PLANT)
-            for dtype in ("F32", "BF16")
-        }
-        cases = [
-            Case(operator, inputs, out, models, folder / f"{number}-theirs", folder / f"{number}-ours")
-            for number, (operator, (inputs, models), out) in enumerate(product(chosen, families.items(), OUT))
-            if not operator.random or out == "float32"
-        ]
-        _merge_theirs(cases, folder)
-        print("| operator | inputs | output | over 1 ulp | at scale | equals | apart | worst |")
-        print("|---|---|---|---:|---:|---:|---:|---|")
-        for case in (c for c in cases if not c.operator.random):
-            row, good = _row(case, _same)
-            bad += not good
-            print(f"| {case.operator.name} | {case.inputs} | {case.out} | {row} |", flush=True)
-        print("\n| random operator | inputs | moved | mean | L1 |\n|---|---|---:|---:|---:|")
-        for case in (c for c in cases if c.operator.random):
-            row, good = _row(case, _alike)
-            bad += not good
-            print(f"| {case.operator.name} | {case.inputs} | {row} |", flush=True)
-    return bad > 0
+        cases = _cases(chosen, Path(name), args.experts)
+        _merge_theirs(cases, Path(name))
+        good = _table(
+            [case for case in cases if not case.operator.random],
+            ("operator", "inputs", "output", "over 1 ulp", "at scale", "equals", "apart", "worst", "unlike"),
+            _same,
+        )
+        print()
+        return not good & _table(
+            [case for case in cases if case.operator.random],
+            ("random operator", "inputs", "output", "moved", "L1", "mean"),
+            _alike,
+        )
+
+
+def _cases(chosen: Sequence[Operator], folder: Path, experts: int) -> list[Case]:
+    families = {
+        dtype: write_family(folder / dtype, experts, SMALL, dtype=dtype, plant=PLANT)
+        for dtype in ("F32", "BF16")
+    }
+    return [
+        Case(operator, inputs, out, models, folder / f"{number}-theirs", folder / f"{number}-ours")
+        for number, (operator, (inputs, models), out) in enumerate(product(chosen, families.items(), OUT))
+        if not operator.random or out == "float32"
+    ]
 
 
 def _merge_theirs(cases: Sequence[Case], folder: Path) -> None:
@@ -120,41 +116,59 @@ def _merge_theirs(cases: Sequence[Case], folder: Path) -> None:
     subprocess.run([python, Path(__file__).with_name("many_merges.py"), *pairs], check=True)
 
 
-def _row(case: Case, compared: Callable[[Case, Tensors, Tensors], tuple[str, bool]]) -> tuple[str, bool]:
-    """The cells of a case and whether it is as it should be; a merge that one side lacks is no failure."""
+Judge = Callable[[Case, Tensors, Tensors], tuple[list[str], bool]]
+"""The cells of a row, and whether they are as they should be."""
+
+
+def _table(cases: Sequence[Case], columns: Sequence[str], judge: Judge) -> bool:
+    """Prints a row for each case; whether all of them are good. What one side lacks is no failure."""
+    if not cases:
+        return True
+    print(f"| {' | '.join(columns)} |\n|{'---|' * 3}{'---:|' * (len(columns) - 3)}")
+    verdicts = []
+    for case in cases:
+        merged = _both(case)
+        cells, good = ([merged], True) if isinstance(merged, str) else judge(case, *merged)
+        verdicts.append(good)
+        cells += [""] * (len(columns) - 3 - len(cells))
+        print(f"| {' | '.join([case.operator.name, case.inputs, case.out, *cells])} |", flush=True)
+    return all(verdicts)
+
+
+def _both(case: Case) -> tuple[Tensors, Tensors] | str:
+    """What mergekit made and what fusec makes, or why one of them does not."""
     failed = case.theirs / "failed.txt"
     if failed.exists():
-        return f"mergekit not available: {_reason(failed.read_text())} |||| ", True
+        return f"mergekit not available: {_reason(failed.read_text())}"
     spec = fresh(case.ours) / "spec.fuse"
     spec.write_text(fuse_spec(case.operator, case.models[0], case.used, dtype=OUT[case.out]))
     done = subprocess.run([FUSEC, "run", spec], capture_output=True, text=True)
     if done.returncode:
-        return f"fusec not available: {_reason(done.stdout + done.stderr)} |||| ", True
-    return compared(case, _tensors(case.theirs), _tensors(case.ours / "out"))
+        return f"fusec not available: {_reason(done.stdout + done.stderr)}"
+    return _tensors(case.theirs), _tensors(case.ours / "out")
 
 
-def _same(case: Case, theirs: Tensors, ours: Tensors) -> tuple[str, bool]:
+def _same(case: Case, theirs: Tensors, ours: Tensors) -> tuple[list[str], bool]:
     base, *experts = map(_tensors, (case.models[0], *case.used))
-    density = case.operator.each.get("density", 1.0)
-    allowed = 1 if case.out == "bfloat16" else len(case.models)
-    found = compare(base, experts, theirs, ours, density=density, allowed=allowed)
+    left_open = LEFT_OPEN.get(case.operator.name)
+    allowed = ALLOWED[case.out]
+    found = compare(base, experts, theirs, ours, left_open=left_open, allowed=allowed)
     share = f"{100 * found.over / found.elements:.4f} %"
-    text = f"{share} | {found.at_scale:.2f} | {found.equals} | {found.apart} | {found.worst}"
-    return text, found.apart == 0
+    cells = [share, f"{found.at_scale:.2f}", str(found.equals), str(found.apart), found.worst]
+    return [*cells, case.operator.unlike], found.apart == 0 or bool(case.operator.unlike)
 
 
-def _alike(case: Case, theirs: Tensors, ours: Tensors) -> tuple[str, bool]:
+def _alike(case: Case, theirs: Tensors, ours: Tensors) -> tuple[list[str], bool]:
     base = _tensors(case.models[0])
-    left, right = (_shape_of_update(base, tensors) for tensors in (theirs, ours))
-    ratios = [b / a for a, b in zip(left, right, strict=True)]
-    good = abs(ratios[0] - 1) < 0.02 and abs(ratios[2] - 1) < 0.02
-    return " | ".join(f"{ratio:.4f}" for ratio in ratios), good
-
-
-def _shape_of_update(base: Tensors, merged: Tensors) -> tuple[float, float, float]:
-    """Share of moved elements, mean and L1 norm of the update."""
-    update = torch.cat([(merged[name].double() - base[name].double()).flatten() for name in base])
-    return float((update != 0).double().mean()), float(update.mean()), float(update.abs().sum())
+    left, right = (
+        torch.cat([(merged[name].double() - base[name].double()).flatten() for name in base])
+        for merged in (theirs, ours)
+    )
+    moved = float((right != 0).sum() / (left != 0).sum())
+    size = float(right.abs().sum() / left.abs().sum())
+    mean = float((right.mean() - left.mean()) / left.abs().mean())
+    good = max(abs(moved - 1), abs(size - 1), abs(mean)) < 0.02
+    return [f"{moved:.4f}", f"{size:.4f}", f"{mean:+.4f}"], good
 
 
 def _reason(printed: str) -> str:
@@ -165,67 +179,6 @@ def _reason(printed: str) -> str:
 
 def _tensors(model: Path) -> Tensors:
     return {n: t for file in sorted(model.glob("*.safetensors")) for n, t in load_file(file).items()}
-
-
-def compare(
-    base: Tensors,
-    experts: Sequence[Tensors],
-    a: Tensors,
-    b: Tensors,
-    *,
-    density: float = 1.0,
-    allowed: int = 1,
-) -> Apart:
-    """How far the models `a` and `b` of one dtype are apart; up to `allowed` ulps do not count as that.
-
-    ValueError where names or dtypes differ.
-    """
-    if {n: (t.dtype, t.shape) for n, t in a.items()} != {n: (t.dtype, t.shape) for n, t in b.items()}:
-        raise ValueError("the two models do not have the same tensors")
-    elements = over = equals = apart = 0
-    worst, largest = "-", 0.0
-    for name in sorted(a):
-        left, right = a[name].flatten(), b[name].flatten()
-        start = base[name].flatten().float()
-        moved = [expert[name].flatten().float() for expert in experts]
-        scale = torch.stack([left.float(), right.float(), start, *moved]).abs().amax(0).double()
-        ulps = (left.double() - right.double()).abs() / _ulp(scale, left.dtype)
-        arbitrary = torch.zeros_like(ulps, dtype=torch.bool)
-        for values in moved:
-            arbitrary |= _at_the_edge(values - start, density)
-        far = ulps > allowed
-        elements += left.numel()
-        over += int((_ordered(left) - _ordered(right)).abs().gt(1).sum())
-        equals += int((far & arbitrary).sum())
-        apart += int((far & ~arbitrary).sum())
-        rest = ulps[~arbitrary]
-        if rest.numel() and float(rest.max()) > largest:
-            worst, largest = name, float(rest.max())
-    return Apart(elements, over, largest, equals, apart, worst)
-
-
-def _ulp(magnitude: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """The distance of representable values at these magnitudes."""
-    info = torch.finfo(dtype)
-    exponent = torch.floor(torch.log2(magnitude.clamp(min=info.tiny)))
-    return info.eps * torch.exp2(exponent)
-
-
-def _ordered(values: torch.Tensor) -> torch.Tensor:
-    """Integers that count representable values: neighbours differ by one, and both zeros are 0."""
-    width = torch.int16 if values.element_size() == 2 else torch.int32
-    bits = values.view(width).to(torch.int64)
-    return torch.where(bits < 0, -(bits & torch.iinfo(width).max), bits)
-
-
-def _at_the_edge(delta: torch.Tensor, density: float) -> torch.Tensor:
-    """Where a magnitude is exactly that of the smallest one kept, if others share it."""
-    if density >= 1:
-        return torch.zeros_like(delta, dtype=torch.bool)
-    keep = max(1, int(density * delta.numel()))
-    edge = delta.abs().kthvalue(delta.numel() - keep + 1).values
-    equal = delta.abs() == edge
-    return equal if int(equal.sum()) > 1 else torch.zeros_like(equal)
 
 
 if __name__ == "__main__":

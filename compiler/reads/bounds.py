@@ -1,12 +1,10 @@
-"""How large a block's change can be, for the methods that merge a block from all experts or not at all.
-
-Each function gives a `bound2` of `WholeBlocks`. All hold whatever the sparsification keeps, as a kept
-element is never larger than `factor` times the element itself; `factor` is the largest rescaling, 1 without.
-"""
+"""How large a block's change can be, for the methods that merge a block from all experts or not at all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -15,37 +13,20 @@ from fusec.compiler.reads.columns import F64, TensorColumns
 Bound2 = Callable[[TensorColumns, F64], F64]
 
 
-def mean_of_agreeing(scale: float, factor: float = 1.0) -> Bound2:
-    """`scale` times a weighted mean of the experts whose sign won: ties, della, sce; no weight is negative.
+def at_most(form: Literal["sum", "root"], factors: Sequence[float], clip: float = math.inf) -> Bound2:
+    """The `bound2` of `WholeBlocks` for a method whose change of a block is at most, with factors f_k,
 
-    An element of such a mean is at most the largest of its members, so its square is at most their sum of
-    squares: `scale^2 factor^2 sum_k |d_k|^2`, whatever the weights.
+    `sum`   sum_k f_k |d_k|
+    `root`  sqrt(sum_k (f_k |d_k|)^2)
+
+    and no more than `clip` in any element.
     """
+    scale = np.array(factors, np.float64)[:, None]
 
     def bound2(columns: TensorColumns, coefficients: F64) -> F64:
-        norm2: F64 = np.where(columns.zero, 0.0, columns.norm2)[coefficients != 0].sum(axis=0)
-        return (scale * factor) ** 2 * norm2
-
-    return bound2
-
-
-def sum_of_agreeing(scale: float, factor: float = 1.0) -> Bound2:
-    """`scale` times a weighted sum of the experts whose sign won: breadcrumbs_ties, ties unnormalized."""
-
-    def bound2(columns: TensorColumns, coefficients: F64) -> F64:
-        norms = np.sqrt(np.where(columns.zero, 0.0, columns.norm2))
-        longest: F64 = (np.abs(coefficients)[:, None] * norms).sum(axis=0)
-        return (scale * factor * longest) ** 2
-
-    return bound2
-
-
-def near_swap(t: float) -> Bound2:
-    """An expert's change clipped to `t` per element: at most its norm, and at most `t sqrt(n)`."""
-
-    def bound2(columns: TensorColumns, coefficients: F64) -> F64:
-        norm2: F64 = np.where(columns.zero, 0.0, columns.norm2)[coefficients != 0].sum(axis=0)
-        clipped: F64 = np.minimum(norm2, t * t * columns.sizes)
-        return clipped
+        lengths = scale * np.sqrt(np.where(columns.zero, 0.0, columns.norm2))
+        found: F64 = lengths.sum(axis=0) ** 2 if form == "sum" else (lengths**2).sum(axis=0)
+        bounded: F64 = np.minimum(found, clip**2 * columns.sizes)
+        return bounded
 
     return bound2

@@ -89,4 +89,4 @@ def check_limits(
 
 
 def _may_leave_out(budget: Budget, analysis: Analysis) -> bool:
-    return budget == "additive" or (budget == "gram" and analysis == "gram")
+    return budget in ("additive", "blocks") or (budget == "gram" and analysis == "gram")

@@ -78,7 +78,7 @@ def run_merge(tmp_path: Path) -> Callable[..., SimpleNamespace]:
             threads=threads,
         )
         pairs = tuple(e if isinstance(e, tuple) else (e, None) for e in experts)
-        given = {"method": method, "keep": (), "dtype": None, "shard_size": None, **slots}
+        given = {"method": method, "rules": (), "keep": (), "dtype": None, "shard_size": None, **slots}
         merge.run({"base": base, "experts": pairs}, given, ctx)
         files = {p.name: p.read_bytes() for p in sorted(out.iterdir())}
         shards = [load_file(out / name) for name in files if name.endswith(".safetensors")]

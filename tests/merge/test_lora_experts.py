@@ -323,7 +323,7 @@ base, adapter, out = map(Path, sys.argv[1:4])
 out.mkdir()
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 before = peak()
-slots = {"keep": (), "dtype": None, "shard_size": None}
+slots = {"rules": (), "keep": (), "dtype": None, "shard_size": None}
 slots["method"] = Method("ties", {"density": 0.2, "scale": 1.0, "normalize": True})
 experts = ((Artifact("delta", adapter, "lora"), None),)
 run({"base": Artifact("model", base, "base"), "experts": experts}, slots,

@@ -23,7 +23,7 @@ before = peak()
 pairs = tuple((Artifact("model", folder / "x", f"x{i}"), None) for i in range(experts))
 slots = {
     "method": Method(method, {"scale": 1.0, "normalize": False, **more}),
-    "keep": (), "dtype": None, "shard_size": None,
+    "rules": (), "rules": (), "keep": (), "dtype": None, "shard_size": None,
 }
 run({"base": Artifact("model", folder / "base", "base"), "experts": pairs}, slots,
     Context(out=out, emit=lambda *a, **k: None, meter=Meter(), threads=2))

@@ -53,7 +53,7 @@ def run(tmp_path):
         out, meter = tmp_path / f"merged{next(calls)}", Meter()
         out.mkdir()
         ctx = Context(out=out, emit=lambda kind, **fields: None, meter=meter, threads=threads)
-        slots = {"method": method, "keep": keep, "dtype": None, "shard_size": None}
+        slots = {"method": method, "rules": (), "keep": keep, "dtype": None, "shard_size": None}
         merge.run({"base": base, "experts": tuple((e, None) for e in experts)}, slots, ctx)
         return {p.name: p.read_bytes() for p in sorted(out.iterdir())}, meter
 

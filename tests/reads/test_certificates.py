@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fusec.compiler.reads.bounds import mean_of_agreeing, sum_of_agreeing
+from fusec.compiler.reads.bounds import at_most
 from fusec.compiler.reads.ladder import plan_reads
 from fusec.compiler.reads.request import Additive, Request, WholeBlocks
 
@@ -77,7 +77,7 @@ def test_masked_sums(family, seed):
 def test_elections(family, seed, normalize):
     few = family(seed)
     weights = np.random.default_rng(seed).random(3)
-    bound2 = mean_of_agreeing(0.8) if normalize else sum_of_agreeing(0.8)
+    bound2 = at_most("root", [0.8] * 3) if normalize else at_most("sum", 0.8 * weights)
     ladder = plan_reads(few.columns, Request(WholeBlocks(lambda _: weights, bound2), page=1))
     for share in SHARES:
         access = ladder.at(int(share * ladder.total))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fusec.compiler.reads.bounds import mean_of_agreeing, near_swap, sum_of_agreeing
+from fusec.compiler.reads.bounds import at_most
 from fusec.compiler.reads.ladder import plan_reads
 from fusec.compiler.reads.request import Additive, Request, WholeBlocks
 from fusec.compiler.reads.subsets import best_sets
@@ -81,8 +81,8 @@ def test_no_plan_of_its_budget_is_better(family, seed, gram, itemsize, share):
 @given(seed=st.integers(0, 10**6), share=st.floats(0, 1))
 def test_whole_blocks_are_chosen_as_well_as_possible(family, seed, share):
     few = family(seed, itemsize=(2, 4, 2), tensors=3)
-    bound2 = sum_of_agreeing(0.7)
     weights = np.array([0.5, 0.2, 0.3])
+    bound2 = at_most("sum", 0.7 * weights)
     ladder = plan_reads(few.columns, Request(WholeBlocks(constant(*weights), bound2), page=1))
     access = ladder.at(int(share * ladder.total))
     groups = []
@@ -193,15 +193,15 @@ def test_an_error_is_reached_with_the_fewest_bytes(family, seed, gram, share):
         assert ladder.at(access.logical - 1).certificate.of_update > share
 
 
-def test_near_swap_costs_at_most_what_it_may_move(columns):
+def test_a_clipped_change_costs_at_most_what_it_may_move(columns):
     change = np.concatenate([np.full(8, 10.0), np.full(8, 0.01)])[None]
-    bound2 = near_swap(0.5)(columns("w", change, block=8), np.ones(1))
+    bound2 = at_most("sum", [1.0], clip=0.5)(columns("w", change, block=8), np.ones(1))
     assert bound2 == pytest.approx([8 * 0.25, 8 * 0.0001])
 
 
 def test_an_expert_of_weight_0_is_not_read(columns):
     change = np.random.default_rng(3).normal(size=(2, 8))
-    for method in (Additive(constant(1, 0)), WholeBlocks(constant(1, 0), mean_of_agreeing(1))):
+    for method in (Additive(constant(1, 0)), WholeBlocks(constant(1, 0), at_most("root", [1.0, 1.0]))):
         ladder = plan_reads([columns("w", change, block=8)], Request(method))
         assert ladder.at(1 << 20).reads()["w"].tolist() == [[True], [False]]
 

@@ -7,6 +7,7 @@ expert may be a delta itself. Methods of deltas take it as it is. For methods of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
@@ -32,11 +33,13 @@ class Passes(NamedTuple):
 class Bound(NamedTuple):
     """How long the update of a block can be, from the lengths |D_i| of what the experts changed in it.
 
-    With f_i the factors: `sum` says at most `sum_i f_i |D_i|`, `root` at most `sqrt(sum_i (f_i |D_i|)^2)`.
+    With f_i the factors: `sum` says at most `sum_i f_i |D_i|`, `root` at most `sqrt(sum_i (f_i |D_i|)^2)`. No
+    element changes by more than `clip`.
     """
 
     form: Literal["sum", "root"]
     factors: tuple[float, ...]
+    clip: float = math.inf
 
 
 class Misfit(NamedTuple):

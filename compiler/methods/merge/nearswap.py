@@ -30,4 +30,4 @@ class NearSwap(MergeMethod, name="nearswap", family="merge"):
     t: Annotated[float, Gt(0)]
 
     def bound(self, weights: Sequence[float]) -> Bound:
-        return Bound("sum", (1.0,) * len(weights))
+        return Bound("sum", (1.0,) * len(weights), clip=self.t)

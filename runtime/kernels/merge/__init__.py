@@ -37,17 +37,21 @@ from __future__ import annotations
 import importlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-from fusec.compiler.methods.merge import MergeMethod
-from fusec.compiler.step import methods_of
 from fusec.runtime.hf_folder import SHARD_BYTES, ModelWriter, copy_companions
 from fusec.runtime.kernel import Artifact, Context, Method, RunError
 from fusec.runtime.kernels.merge.deltas import Delta, read_delta
 from fusec.runtime.kernels.merge.engine import stream
 from fusec.runtime.kernels.merge.match import SameHead, match_tensors
 from fusec.runtime.kernels.merge.operator import Operator
+from fusec.runtime.kernels.merge.rules import (
+    place_tensors,
+    rearranged,
+    rearranged_rule,
+    said_of_experts,
+    values_at,
+)
 from fusec.runtime.sources.safetensors_header import ModelHeaders, read_model_headers
 
 # What specs write -> what safetensors and config.json call it.
@@ -61,22 +65,23 @@ DTYPES = {
 def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> None:
     """Merges `experts` (pairs of Artifact, model or delta, and weight or None) with `base` into `ctx.out`.
 
-    Slots: `method`; `keep`, glob patterns of tensors left to the base; `dtype` of the merged tensors (None:
-    the base's, tensor by tensor); `shard_size` in bytes or None. The result has the base's configuration and
-    tokenizer, and is the same to the byte for every order of the experts and number of threads.
+    Slots: `method`; `rules` that give tensors another one, or other weights; `keep`, glob patterns of tensors
+    left to the base; `dtype` of the merged tensors (None: the base's, tensor by tensor); `shard_size` in
+    bytes or None. The result has the base's configuration and tokenizer, and is the same to the byte for
+    every order of the experts and number of threads.
     """
     base = inputs["base"]
-    experts, method = _canonical(inputs["experts"], slots["method"])
-    operator = operator_of(method, [weight for _, weight in experts])
+    experts, method, rules = _canonical(inputs["experts"], slots["method"], slots["rules"])
     stored, named = DTYPES[slots["dtype"]] if slots["dtype"] else (None, None)
     try:
         headers = [_headers(artifact) for artifact, _ in experts]
         base_headers = read_model_headers(base.path)
+        operators = _operators(method, [weight for _, weight in experts], rules, base_headers)
         jobs = match_tensors(base_headers, headers, keep=slots["keep"], dtype=stored, reads=ctx.reads)
         planned = [job.target for job in jobs if not isinstance(job, SameHead)]
         copy_companions(base.path, ctx.out, dtype=named)
         with ModelWriter(ctx.out, planned, shard_bytes=slots["shard_size"] or SHARD_BYTES) as writer:
-            stream(jobs, operator, writer, ctx, identities=_identities(experts))
+            stream(jobs, operators, writer, ctx, identities=_identities(experts))
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise RunError(f"merging into {ctx.out} failed: {error.strerror}{where}") from error
@@ -87,31 +92,36 @@ def _headers(expert: Artifact) -> ModelHeaders | Delta:
 
 
 def _canonical(
-    experts: Sequence[tuple[Artifact, float | None]], method: Method
-) -> tuple[list[tuple[Artifact, float]], Method]:
-    """Experts with weights, and the method for them, in an order that does not depend on the one given."""
+    experts: Sequence[tuple[Artifact, float | None]], method: Method, rules: Sequence[Method]
+) -> tuple[list[tuple[Artifact, float]], Method, list[Method]]:
+    """Experts with weights, method and rules for them, in an order that does not depend on the one given."""
     if method.name == "average" and not method.kernel and any(weight is not None for _, weight in experts):
         raise RunError(
             "average weighs all experts alike, but a weight is given", hint="method: linear takes weights"
         )
     weighted = [(artifact, 1.0 if weight is None else float(weight)) for artifact, weight in experts]
-    lists = {name: method[name] for name in _per_expert(method) if isinstance(method[name], Sequence)}
+    columns = said_of_experts(method, rules)
 
     def rank(place: int) -> tuple[str, float, list[float]]:
         artifact, weight = weighted[place]
-        return artifact.id, weight, [values[place] for values in lists.values()]
+        return artifact.id, weight, [column[place] for column in columns]
 
     places = sorted(range(len(weighted)), key=rank)
-    rearranged = {name: tuple(values[place] for place in places) for name, values in lists.items()}
-    return [weighted[place] for place in places], replace(method, args={**method.args, **rearranged})
+    turned = [rearranged_rule(rule, places) for rule in rules]
+    return [weighted[place] for place in places], rearranged(method, places), turned
 
 
-def _per_expert(method: Method) -> tuple[str, ...]:
-    """The arguments that may have a number for each expert; those of packages have none."""
-    if method.kernel:
-        return ()
-    declared = methods_of("merge")[method.name]
-    return declared.per_expert() if issubclass(declared, MergeMethod) else ()
+def _operators(
+    method: Method, weights: list[float], rules: Sequence[Method], base: ModelHeaders
+) -> Callable[[str], Operator]:
+    """The operator of each tensor: the merge's own, or that of the first rule which means it."""
+    own = operator_of(method, weights)
+    placed = place_tensors(rules, base.tensors, base.folder) if rules else {}
+    made = {
+        (number, place): operator_of(*values_at(rules[number], place, method, weights))
+        for number, place in dict.fromkeys(placed.values())
+    }
+    return lambda name: made[placed[name]] if name in placed else own
 
 
 def _identities(experts: Sequence[tuple[Artifact, float]]) -> list[str]:

@@ -16,7 +16,7 @@ from fusec.runtime.hf_folder import ModelWriter
 from fusec.runtime.kernel import Context
 from fusec.runtime.kernels.merge.changes import paths_of
 from fusec.runtime.kernels.merge.match import Copy, Identical, Job, Merge, SameHead
-from fusec.runtime.kernels.merge.operator import Operator
+from fusec.runtime.kernels.merge.operator import Operators
 from fusec.runtime.kernels.merge.reader import Files, Reader
 from fusec.runtime.kernels.merge.shelf import Shelf
 from fusec.runtime.kernels.merge.units import Unit, units_of, written_by
@@ -27,7 +27,7 @@ _PROGRESS_STEPS = 200
 
 def stream(
     jobs: Sequence[Job],
-    operator: Operator,
+    operators: Operators,
     writer: ModelWriter,
     ctx: Context,
     *,
@@ -38,12 +38,12 @@ def stream(
 
     `what` is how messages call a tensor of the result; `identities` tell experts apart, in their order.
     """
-    units = units_of(jobs, operator.grain)
+    units = units_of(jobs, operators)
     with ExitStack() as stack:
         files = Files(_paths(jobs), ctx.threads, stack)
         shelf = Shelf(unit.job.target.name for unit in units if isinstance(unit.job, Merge))
         workers = [
-            Worker(operator, Reader(files), writer, shelf, what, identities) for _ in range(ctx.threads)
+            Worker(operators, Reader(files), writer, shelf, what, identities) for _ in range(ctx.threads)
         ]
         free: SimpleQueue[Worker] = SimpleQueue()
         for worker in workers:

@@ -111,6 +111,10 @@ class Operator(Protocol):
         """
 
 
+Operators = Callable[[str], Operator]
+"""The operator of each tensor that is merged, by its name."""
+
+
 def add_update(base: F32, update: F32) -> F32:
     """`base + update`, in place of `update`; the base's own bits where the update is zero.
 

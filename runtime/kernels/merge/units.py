@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fusec.runtime.kernels.merge.match import Identical, Job, Merge, SameHead
-from fusec.runtime.kernels.merge.operator import Grain, Operator
+from fusec.runtime.kernels.merge.operator import Operator, Operators
 from fusec.runtime.kernels.merge.tiles import TensorView, TileView, row_length
 
 # Elements that one worker takes at a time where tensors may be split: whole blocks of every size we use.
@@ -32,16 +32,16 @@ class Unit:
                 return part.tiles(operator.buffers)
 
 
-def units_of(jobs: Sequence[Job], grain: Grain) -> list[Unit]:
+def units_of(jobs: Sequence[Job], operators: Operators) -> list[Unit]:
     """The work in the order in which it is to start."""
-    return [unit for job in jobs for unit in _units(job, grain)]
+    return [unit for job in jobs for unit in _units(job, operators)]
 
 
-def _units(job: Job, grain: Grain) -> list[Unit]:
+def _units(job: Job, operators: Operators) -> list[Unit]:
     if not isinstance(job, Merge):
         return [Unit(job)]
     elements = job.base.tensor.elements
-    match grain:
+    match operators(job.target.name).grain:
         case "elements":
             step = SPAN
         case "rows":

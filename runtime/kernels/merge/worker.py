@@ -13,7 +13,7 @@ from fusec.runtime.kernel import RunError
 from fusec.runtime.kernels.merge.changes import LowRank, Source
 from fusec.runtime.kernels.merge.codec import F32, STORED, decode, encode, first_nonfinite, fits
 from fusec.runtime.kernels.merge.match import Copy, Identical, Merge, SameHead
-from fusec.runtime.kernels.merge.operator import Operator, Tile
+from fusec.runtime.kernels.merge.operator import Operator, Operators, Tile
 from fusec.runtime.kernels.merge.products import Factors
 from fusec.runtime.kernels.merge.reader import Reader
 from fusec.runtime.kernels.merge.reads import Reads
@@ -34,14 +34,14 @@ class Worker:
 
     def __init__(
         self,
-        operator: Operator,
+        operators: Operators,
         reader: Reader,
         writer: ModelWriter,
         shelf: Shelf,
         what: str,
         identities: Sequence[str],
     ) -> None:
-        self.operator, self.reader, self.writer = operator, reader, writer
+        self.operators, self.reader, self.writer = operators, reader, writer
         self.shelf, self.what, self.identities = shelf, what, identities
         self.base_bytes = self.expert_bytes = self.reused = self.written = 0
         self.reads_base = False
@@ -82,17 +82,19 @@ class Worker:
     # An overflow on the way shows in the result, where it is an error.
     @np.errstate(over="ignore", invalid="ignore")
     def _merge(self, job: Merge, unit: Unit) -> None:
+        operator = self.operators(job.target.name)
+
         def start() -> Callable[[Tile], F32]:
-            return self.operator.start(TensorView(job, self))
+            return operator.start(TensorView(job, self))
 
         merge = self.shelf.get(job.target.name, "start", start, helper=self)
-        for begin, end in self._runs(job, unit):
-            self._merge_range(job, merge, unit.tiles(TensorView(job, self, begin, end), self.operator))
+        for begin, end in self._runs(job, unit, operator):
+            self._merge_range(job, merge, unit.tiles(TensorView(job, self, begin, end), operator))
 
-    def _runs(self, job: Merge, unit: Unit) -> Iterator[tuple[int, int]]:
+    def _runs(self, job: Merge, unit: Unit, operator: Operator) -> Iterator[tuple[int, int]]:
         """The parts of a unit to compute; what lies in the base or an earlier result is copied on the way."""
         reads = job.reads
-        if reads is None or self.operator.grain == "tensor":
+        if reads is None or operator.grain == "tensor":
             yield unit.start, unit.stop
             return
         for begin, end, origin in reads.runs(unit.start, unit.stop, self._origins(job, reads)):

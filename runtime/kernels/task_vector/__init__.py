@@ -53,7 +53,8 @@ def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> No
         manifest = encode_manifest(DeltaManifest(base=base.id, model=model.id))
         write_synced(ctx.out / MANIFEST, manifest)
         with ModelWriter(ctx.out, planned) as writer:
-            stream(jobs, Difference(), writer, ctx, what="the change of tensor")
+            difference = Difference()
+            stream(jobs, lambda name: difference, writer, ctx, what="the change of tensor")
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise RunError(f"the task vector {ctx.out} failed: {error.strerror}{where}") from error
