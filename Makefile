@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP := $(BIN)/python -m pip install --quiet --no-input -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test check bench bench-peers docs editor clean
+.PHONY: help quickstart test test-slow check bench bench-peers docs editor clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ quickstart: $(USER_INSTALL)  ## plan and run specs/quickstart.fuse: experts trai
 
 test: $(DEV_INSTALL)  ## run the tests; ARGS="-k merge" goes to pytest
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+test-slow: $(DEV_INSTALL)  ## run the tests that take minutes: kills, memory, hundreds of certificates
+	$(BIN)/python -m pytest -m slow $(ARGS)
 
 check: $(DEV_INSTALL)  ## lint, formatting, types, import borders
 	$(BIN)/ruff check .

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from fusec.cli import terminal
-from fusec.cli.plan_text import size_text, time_text
+from fusec.cli.amounts import size_text, time_text
 from fusec.lang.units import grouped
 from fusec.runtime.events import (
     AnyEvent,

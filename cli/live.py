@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
+from fusec.cli.amounts import size_text
 from fusec.cli.event_lines import amount_text, event_line, loss_text
-from fusec.cli.plan_text import size_text
 from fusec.lang.units import grouped
 from fusec.runtime import events
 

@@ -14,9 +14,9 @@ import click
 import msgspec
 
 from fusec.cli import terminal
+from fusec.cli.amounts import size_text, time_text
 from fusec.cli.columns import columns, shortened
 from fusec.cli.opening import DEFAULT, open_store
-from fusec.cli.plan_text import size_text, time_text
 from fusec.compiler.facts import ModelFacts, SourceProblem, SourceRequest
 from fusec.compiler.reads.grid import BLOCK
 from fusec.runtime.analysis.analyse import Analysis, analyse

@@ -6,11 +6,14 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from fusec.cli.accounts import accounts_of_plan
+from fusec.cli.amounts import count_text, size_text, time_text
 from fusec.cli.columns import columns, shortened
+from fusec.cli.reads_text import details_text, planned_text
 from fusec.compiler.cost import Range, total
 from fusec.compiler.ir import Call, Check, Graph, Node, Output
 from fusec.compiler.plan import Plan, PlannedLimit, Task
-from fusec.compiler.reads.certificate import Certificate
+from fusec.compiler.reads.limits import has_budget
 from fusec.lang.units import quantity_text
 
 HEADS = ("node", "state", "reads", "time", "price", "grade", "note")
@@ -29,22 +32,10 @@ class Row(NamedTuple):
 def plan_text(plan: Plan, *, width: int, verbose: bool = False) -> str:
     """The whole plan; notes are cut at `width` columns unless `verbose` asks for everything."""
     graph = plan.graph()
-    blocks = [_table(plan, graph, width, verbose), _footer(plan, graph)]
+    blocks = [_table(plan, graph, width, verbose), planned_text(plan, width), _footer(plan, graph)]
     if verbose:
-        blocks.append(_details(plan))
-    return "\n\n".join(blocks)
-
-
-def size_text(amount: float) -> str:
-    return quantity_text(int(amount), "Size")
-
-
-def count_text(amount: float) -> str:
-    """Three significant digits: `850`, `8.46k`, `328k`, `1.2M`."""
-    for unit, size in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
-        if amount >= size:
-            return f"{float(f'{amount / size:.3g}'):g}{unit}"
-    return f"{amount:.0f}"
+        blocks += [*details_text(accounts_of_plan(plan)), _details(plan)]
+    return "\n\n".join(block for block in blocks if block)
 
 
 def price_text(plan: Plan, tasks: Iterable[Task]) -> str:
@@ -54,17 +45,6 @@ def price_text(plan: Plan, tasks: Iterable[Task]) -> str:
     if plan.target is None or not known or len(known) < len(prices):
         return "-"
     return quantity_text(sum(known), "Money", plan.target.currency)
-
-
-def time_text(seconds: float) -> str:
-    return quantity_text(seconds, "Time")
-
-
-def error_text(certificate: Certificate) -> str:
-    """How far a merge with omissions is from a full one, as a share of the full change."""
-    if certificate.error is None:
-        return f"error about {certificate.of_update:.2%}, no bound"
-    return f"error {'' if certificate.tight else '<= '}{certificate.of_update:.2%}"
 
 
 # --- the table ----------------------------------------------------------------------------
@@ -96,10 +76,7 @@ def _note(tasks: tuple[Task, ...], node: Node) -> str:
     method = next((value.name for _, value in node.slots if isinstance(value, Call)), "")
     cost = total(task.cost for task in tasks)
     words = [f"{node.verb} {method}".strip()]
-    certificates = [task.reads.certificate for task in tasks if task.reads is not None]
-    if certificates:
-        words.append(f"{size_text(cost.expert_reads.likely)} of experts, {error_text(certificates[0])}")
-    elif cost.expert_reads.likely:
+    if cost.expert_reads.likely and not has_budget(node):  # under a budget a line of its own says more
         words.append(f"{size_text(cost.expert_reads.likely)} of experts")
     elif cost.tokens.likely:
         words.append(f"{count_text(cost.tokens.likely)} tokens")

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from fusec.cli import terminal
+from fusec.cli.amounts import time_text
 from fusec.cli.columns import columns
-from fusec.cli.plan_text import time_text
 from fusec.lang.units import grouped
 from fusec.runtime.manifest import CheckRecord, Manifest, NodeRecord
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fusec.cli.amounts import size_text, time_text
 from fusec.cli.columns import columns
-from fusec.cli.plan_text import size_text, time_text
 from fusec.runtime.manifest import Manifest, NodeRecord
 
 HEADS = ("node", "verb", "state", "grade", "time", "estimate", "read", "estimate", "peak memory")

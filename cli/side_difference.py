@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fusec.cli.plan_difference import differences
+from fusec.cli.reads_difference import reads_differences
 from fusec.cli.sides import Side
 from fusec.runtime.manifest import Manifest, compare
 
 
 class Part(NamedTuple):
-    """Lines under a heading: `work` is asked for otherwise, `results` came out otherwise."""
+    """Lines under a heading: `work` is asked for otherwise, `reads` of experts are others, `results` came out
+    otherwise."""
 
     heading: str
     lines: tuple[str, ...]
@@ -22,7 +24,7 @@ def side_differences(a: Side, b: Side) -> list[Part]:
 
     Layout, names and the order of declarations are not looked at, nor times, places and versions.
     """
-    found = [Part("work", tuple(_work(a, b)))]
+    found = [Part("work", tuple(_work(a, b))), Part("reads", tuple(reads_differences(a, b)))]
     if a.manifest is not None and b.manifest is not None:
         found.append(Part("results", tuple(_results(a.manifest, b.manifest))))
     return [part for part in found if part.lines]

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import click
 
+from fusec.cli.amounts import size_text, time_text
 from fusec.cli.checking import tell
 from fusec.cli.columns import columns
-from fusec.cli.plan_text import price_text, size_text, time_text
+from fusec.cli.plan_text import price_text
 from fusec.cli.planning import Wish, draft, find_target
 from fusec.compiler.plan import Plan, Task
 from fusec.lang.render import render

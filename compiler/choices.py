@@ -10,6 +10,7 @@ from fusec.compiler.layers import Layers, layers_of
 from fusec.compiler.methods.merge import MergeMethod
 from fusec.compiler.methods.rule import Place, Rule
 from fusec.compiler.points import around, mixed, mixed_fields
+from fusec.compiler.slots import Weighted
 
 R = TypeVar("R", bound=Rule)
 
@@ -120,6 +121,12 @@ def rearranged(rule: R, places: Sequence[int]) -> R:
         turned = tuple(method.rearranged(places) for method in rule.method_points)
         values["method"] = turned if rule.graded else turned[0]
     return rule.model_copy(update=values) if values else rule
+
+
+def paired(rule: R, experts: Sequence[Weighted]) -> R:
+    """The rule with results in its methods in the order of the experts that they belong to."""
+    methods = tuple(method.paired(experts) for method in rule.method_points)
+    return rule.model_copy(update={"method": methods if rule.graded else methods[0]}) if methods else rule
 
 
 def of_expert(rules: Iterable[Rule], place: int) -> tuple[float, ...]:

@@ -52,9 +52,7 @@ class MoeArch(msgspec.Struct, frozen=True):
 ARCHS: Mapping[str, MoeArch] = {
     "mixtral": MoeArch(("llama", "mistral"), "block_sparse_moe", ("w1", "w3", "w2")),
     "qwen2_moe": MoeArch(("qwen2", "llama", "mistral"), "mlp", shared=True, takes=_BIASES),
-    "qwen3_moe": MoeArch(
-        ("qwen3",), "mlp", needs=("self_attn.q_norm.weight", "self_attn.k_norm.weight")
-    ),
+    "qwen3_moe": MoeArch(("qwen3",), "mlp", needs=("self_attn.q_norm.weight", "self_attn.k_norm.weight")),
 }
 
 

@@ -18,15 +18,18 @@ from fusec.compiler.files import UsedFile, used_files
 from fusec.compiler.identity import graph_ids, plan_id
 from fusec.compiler.ir import Goal, Graph, Node, Ref
 from fusec.compiler.irtext import read_ir, write_ir
+from fusec.compiler.methods.merge import Passes
 from fusec.compiler.packages import PackagePin
 from fusec.compiler.passes import Trace, optimize
 from fusec.compiler.passes.read_budget import read_budget
 from fusec.compiler.passes.reuse import missing
+from fusec.compiler.passes.share_scans import read_by_others, share_scans
 from fusec.compiler.placement import Place
 from fusec.compiler.pricing import Machines
 from fusec.compiler.reads.planned import PlannedReads, Planner, UnknownBlocks
 from fusec.compiler.schedule import wall_time
 from fusec.compiler.step import GRADES, Step, raise_step
+from fusec.compiler.steps.merge import Merge
 from fusec.compiler.typed import Typed, TypedTarget
 from fusec.lang.types import MapType, Type
 
@@ -102,7 +105,8 @@ class Plan(msgspec.Struct, frozen=True):
     `wall` is the time from the first step to the last, in seconds: on a cluster steps run beside each other.
     `spec` is the file name of the spec and `spec_digest` the sha256 of its text, in hex: a plan runs without
     its spec and still says which one it was made from, as `spec_files` does for the files that the spec uses.
-    `packages` are those whose code makes its results.
+    `packages` are those whose code makes its results. `scans` are the merges that read base and experts
+    together, by name, in the order of the plan.
     """
 
     version: int
@@ -121,6 +125,7 @@ class Plan(msgspec.Struct, frozen=True):
     wall: Range = Range()
     packages: tuple[PackagePin, ...] = ()
     spec_files: tuple[UsedFile, ...] = ()
+    scans: tuple[tuple[str, ...], ...] = ()
 
     def graph(self) -> Graph:
         return read_ir(self.ir)
@@ -161,6 +166,11 @@ def make_plan(
     todo = missing(graph, ids, () if "reuse" in without else stored)
     types = types_of(graph)
     machines = Machines(target)
+    sharing = "share_scans" not in without and not machines.parallel
+    scans = share_scans(graph, types, todo) if sharing else ()
+    others = read_by_others(graph, types, scans)
+    if scans:
+        traces = (*traces, Trace("share_scans", sum(map(len, scans)), len(scans)))
     tasks = []
     for name, node in graph.nodes.items():
         state: State = "new" if name in todo else "stored"
@@ -173,7 +183,7 @@ def make_plan(
                 task = msgspec.structs.replace(task, unknown=reads)
             elif reads is not None:
                 task = msgspec.structs.replace(task, reads=reads)
-            task = _priced(task, raise_step(node, types), node, typed, machines)
+            task = _priced(task, raise_step(node, types), node, typed, machines, others.get(name))
         tasks.append(task)
     wall = _wall(graph, tasks, machines)
     return Plan(
@@ -197,14 +207,22 @@ def make_plan(
         wall=wall,
         packages=tuple(sorted({pin for node in graph.nodes.values() for pin in node.packages})),
         spec_files=used_files(typed.files),
+        scans=scans,
     )
 
 
-def _priced(task: Task, step: Step, node: Node, typed: Typed, machines: Machines) -> Task:
-    """A task to compute, with what it uses, where it runs, and what that takes."""
+def _priced(
+    task: Task, step: Step, node: Node, typed: Typed, machines: Machines, others: Passes | None
+) -> Task:
+    """A task to compute, with what it uses, where it runs, and what that takes.
+
+    `others` is what a merge is spared by those that read with it.
+    """
     # Identity and graph leave out where and how often a step is tried: the spec says it.
     written = typed.steps[node.name].step if node.name in typed.steps else step
     cost = step.cost(node.type)
+    if others is not None and isinstance(step, Merge):
+        cost = step.cost_beside(node.type, others)
     if task.reads is not None:
         cost = cost.reading(exactly(task.reads.physical))
     place, seconds, money = machines.price(written, cost)

@@ -19,6 +19,7 @@ class SparseMerge(MergeMethod):
 
     elects: ClassVar[bool]
     by_size: ClassVar[bool]
+    by_range: ClassVar[bool] = True
 
     density: Density
     scale: float = 1.0
@@ -86,6 +87,7 @@ class RankedMerge(SparseMerge):
     """A probability of staying that rises with the rank in a row, by `epsilon` around the density."""
 
     by_size: ClassVar[bool] = True
+    by_range: ClassVar[bool] = False
 
     epsilon: Annotated[float, Ge(0)] = 0.15
 

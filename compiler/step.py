@@ -18,6 +18,7 @@ import importlib
 import pkgutil
 import types
 import typing
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
@@ -44,7 +45,7 @@ from fusec.compiler.slots import (
 )
 from fusec.lang.diagnostics import Diagnostic
 from fusec.lang.source import Span
-from fusec.lang.types import TokenizerType, Type
+from fusec.lang.types import TokenizerType, Type, Unknown
 
 COMMON = ("resources", "retries", "note")
 """Slots of every verb. They say where and how often work is tried, never what it makes."""
@@ -353,8 +354,14 @@ def raise_step(node: Node, types: dict[Ref, Type]) -> Step:
 
 
 def raise_methods(calls: Iterable[Call], family: str) -> tuple[Method, ...]:
-    """The methods that calls of a graph stand for; no result may be among their arguments."""
-    return tuple(_raise_value(call, MethodOf(family), {}) for call in calls)
+    """The methods that calls of a graph stand for, with results among their arguments of unknown type."""
+    types: dict[Ref, Type] = defaultdict(Unknown)
+    return tuple(_raise_value(call, MethodOf(family), types) for call in calls)
+
+
+def takes_results(method: Method) -> bool:
+    """Whether a method has results among its arguments, such as data."""
+    return any(isinstance(want, (One, Many, WeightedMany)) for want in type(method).wants().values())
 
 
 def _raise_value(value: Any, want: Want, types: dict[Ref, Type]) -> Any:

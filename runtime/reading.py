@@ -9,25 +9,28 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fusec.compiler.choices import Choice, choices, of_expert, rearranged
 from fusec.compiler.ir import Node, Pairs, Ref
-from fusec.compiler.methods.merge import MergeMethod
+from fusec.compiler.methods.merge import Bound, MergeMethod
+from fusec.compiler.methods.rule import Rule
 from fusec.compiler.reads.access import AccessSet, decode, encode
-from fusec.compiler.reads.bounds import at_most
-from fusec.compiler.reads.columns import Flags
+from fusec.compiler.reads.bounds import Bound2, at_most
+from fusec.compiler.reads.columns import F64, Flags
 from fusec.compiler.reads.divide import divide
 from fusec.compiler.reads.grid import BLOCK
 from fusec.compiler.reads.ladder import BudgetTooSmall, Ladder, plan_reads
 from fusec.compiler.reads.limits import has_budget
 from fusec.compiler.reads.planned import PlannedReads, UnknownBlocks, rests
 from fusec.compiler.reads.request import Additive, Coefficients, Request, WholeBlocks
-from fusec.compiler.step import method_called
+from fusec.compiler.step import raise_methods
 from fusec.runtime.analysis.columns_store import ColumnsStore
 from fusec.runtime.analysis.family import Family, Missing, family_columns
 from fusec.runtime.kernel import Artifact, Method, RunError
@@ -53,6 +56,7 @@ class Merging:
     names: tuple[str, ...]
     weights: tuple[float, ...]
     method: MergeMethod
+    rules: tuple[Rule, ...]
     keep: tuple[str, ...]
     dtype: str | None
     expert_reads: int | None
@@ -60,19 +64,20 @@ class Merging:
     analysis: Any
     block: int
 
-    @property
-    def recipe(self) -> list[Any]:
-        """What decides a block besides its inputs."""
-        return [self.method.name, self.method.model_dump(mode="json"), self.dtype]
+    @cached_property
+    def ruled(self) -> Mapping[str, Choice]:
+        """How the tensors that a rule means are merged."""
+        names = read_model_headers(self.base.path).tensors if self.rules else ()
+        return choices(self.rules, names, Choice(self.method, self.weights))
+
+    def choice(self, tensor: str) -> Choice:
+        """How a tensor is merged."""
+        return self.ruled.get(tensor) or Choice(self.method, self.weights)
 
     @property
-    def whole(self) -> bool:
-        """Whether a block depends on more than the same block of the inputs."""
-        return not self.method.local
-
-    @property
-    def random(self) -> bool:
-        return "seed" in type(self.method).model_fields
+    def choices(self) -> tuple[Choice, ...]:
+        """All ways in which tensors are merged, the merge's own first."""
+        return tuple(dict.fromkeys((Choice(self.method, self.weights), *self.ruled.values())))
 
     def with_less(self, spent: int) -> Merging:
         """The same with part of the budget spent already."""
@@ -89,14 +94,22 @@ def merging(node: Node, place: Place) -> Merging | None:
     there = [(a, 1.0 if weight is None else weight, str(ref)[1:]) for a, weight, ref in placed if a]
     if base is None or len(there) < len(placed):
         return None
-    call = slots["method"]
-    ordered = sorted(there, key=lambda one: (one[0].id, one[1]))
+    method = cast(MergeMethod, raise_methods([slots["method"]], "merge")[0])
+    rules = cast(tuple[Rule, ...], raise_methods(slots["rules"], "rule"))
+
+    def rank(at: int) -> tuple[str, float, tuple[float, ...]]:
+        artifact, weight, _ = there[at]
+        return artifact.id, weight, (*method.of_expert(at), *of_expert(rules, at))
+
+    places = sorted(range(len(there)), key=rank)
+    ordered = [there[at] for at in places]
     return Merging(
         base=base,
         experts=tuple(artifact for artifact, _, _ in ordered),
         names=tuple(name for _, _, name in ordered),
         weights=tuple(weight for _, weight, _ in ordered),
-        method=method_called(call.name, "merge")(**dict(call.args)),  # type: ignore[arg-type]
+        method=method.rearranged(places),
+        rules=tuple(rearranged(rule, places) for rule in rules),
         keep=tuple(slots["keep"]),
         dtype=slots["dtype"],
         expert_reads=slots["expert_reads"],
@@ -147,12 +160,13 @@ class ReadPlans:
                 hint="raise `expert_reads`",
             ) from None
         complete = access.logical == ladder.total
-        of_changes = merge.method.of_changes
+        ways = merge.choices
+        of_changes = all(way.method.of_changes for way in ways)
         return PlannedReads(
             access=encode(access),
             hashes=_hashes(access.reads(), family),
-            grams=_grams(access, family) if merge.method.budget == "gram" else b"",
-            resting=rests(merge.method, merge.weights) and (of_changes or not complete),
+            grams=_grams(access, family) if any(w.method.budget == "gram" for w in ways) else b"",
+            resting=all(rests(way.method, way.numbers) for way in ways) and (of_changes or not complete),
             digest=access.digest,
             physical=access.physical + checks,
             logical=access.logical + checks,
@@ -246,33 +260,60 @@ def exact_savings(store: ColumnsStore, merge: Merging) -> dict[str, Reads] | Non
     found = {}
     for name, zero, owner in family.equal_blocks():
         hashes = family.hashes(name)
-        resting = merge.method.of_changes
+        resting = merge.choice(name).method.of_changes
         found[name] = Reads(family.block, ~zero, zero, owner, resting, hashes, family.total(name))
     return found
 
 
 def _request_of(merge: Merging, family: Family) -> Additive | WholeBlocks:
     """How the change of a merge depends on the blocks that are read."""
-    if merge.method.budget != "blocks":
-        return Additive(_coefficients(merge, family))
-    bound, ones = merge.method.bound(merge.weights), np.ones(len(merge.weights))
-    if bound is None:
+    coefficients = _coefficients(merge, family)
+    if all(way.method.budget != "blocks" for way in merge.choices):
+        return Additive(coefficients)
+    ones = np.ones(len(merge.weights))
+
+    @cache
+    def bound2_of(name: str) -> Bound2:
+        way = merge.choice(name)
+        if way.method.budget != "blocks":
+            # Of a sum, what all experts together change is at most what they change one by one.
+            return at_most("sum", np.abs(coefficients(name)).tolist())
+        return at_most(*_bound(way))
+
+    return WholeBlocks(lambda name: ones, lambda columns, c: bound2_of(columns.name)(columns, c))
+
+
+def _bound(way: Choice) -> Bound:
+    found = way.method.bound(way.numbers)
+    if found is None:
         raise RunError(
-            f"FUSE308: {merge.method.name} has no bound with these weights, so nothing can be left out",
+            f"FUSE308: {way.method.name} has no bound with these weights, so nothing can be left out",
             hint="leave out `expert_reads`, or take weights of one sign",
         )
-    return WholeBlocks(lambda name: ones, at_most(*bound))
+    return found
 
 
 def _coefficients(merge: Merging, family: Family) -> Coefficients:
     """Of each tensor the c_i of `B + sum c_i D_i`: the method's own, or what it makes of inner products."""
-    stated = merge.method.coefficients(merge.weights)
+    made: dict[Choice, Coefficients] = {}
+
+    def of(name: str) -> F64:
+        way = merge.choice(name)
+        if way not in made:
+            made[way] = _coefficients_of(way, family)
+        return made[way](name)
+
+    return of
+
+
+def _coefficients_of(way: Choice, family: Family) -> Coefficients:
+    stated = way.method.coefficients(way.numbers)
     if stated is not None:
         same = np.array(stated, np.float64)
         return lambda name: same
-    method = Method(merge.method.name, dict(merge.method), merge.method.kernel)
-    operator = operator_of(method, list(merge.weights))
-    assert isinstance(operator, OfTensors), f"{merge.method.name} takes no budget"
+    method = Method(way.method.name, dict(way.method), way.method.kernel)
+    operator = operator_of(method, list(way.numbers))
+    assert isinstance(operator, OfTensors), f"{way.method.name} takes no budget"
     return lambda name: operator.coefficients(_gram(family, name))[1:]
 
 

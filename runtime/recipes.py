@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusec.compiler.reads.grid import BLOCK
+from fusec.compiler.step import takes_results
 from fusec.runtime.analysis.columns_store import ColumnsStore
 from fusec.runtime.analysis.content import HASH_BYTES
 from fusec.runtime.analysis.family import Family, Missing, family_columns
@@ -36,9 +37,11 @@ _LATEST = 16
 
 
 def recipes_of(store: ColumnsStore, merge: Merging, reads: Mapping[str, Reads]) -> Recipes | None:
-    """The recipes of what a merge is about to make; None where the catalog does not know all blocks."""
+    """The recipes of what a merge is about to make; None where the catalog does not know all that decides."""
     if any((expert.path / "adapter_config.json").is_file() for expert in merge.experts):
         return None
+    if any(takes_results(way.method) for way in merge.choices):
+        return None  # what else it looks at, no block tells
     block = next((each.block for each in reads.values()), BLOCK)
     family = family_columns(store, merge.base, merge.experts, "sketch", keep=merge.keep, block=block)
     if isinstance(family, Missing):
@@ -92,10 +95,15 @@ def _recipes(family: Family, merge: Merging, name: str, reads: Reads) -> NDArray
     """(B, 16) of one tensor."""
     base, hashes = family.base_hashes(name), family.hashes(name)
     assert hashes is not None
-    head = sha256(msgspec.msgpack.encode([reads.block, merge.recipe, name if merge.whole else ""]))
-    if merge.whole:
-        head.update(msgspec.msgpack.encode([expert.id for expert in merge.experts] if merge.random else []))
-    weights = [msgspec.msgpack.encode(weight) for weight in merge.weights]
+    method, numbers = (way := merge.choice(name)).method, way.numbers
+    whole, random = not method.local, "seed" in type(method).model_fields
+    recipe = [method.name, method.model_dump(mode="json"), merge.dtype]
+    head = sha256(msgspec.msgpack.encode([reads.block, recipe, name if whole else ""]))
+    if whole:
+        head.update(msgspec.msgpack.encode([expert.id for expert in merge.experts] if random else []))
+    if method.divides or not (method.weighted and method.of_changes):
+        head.update(msgspec.msgpack.encode(numbers))  # experts that change nothing count all the same
+    weights = [msgspec.msgpack.encode(weight) for weight in numbers]
     parts = []
     for block in range(len(base)):
         present = np.flatnonzero(reads.taken[:, block]).tolist()
@@ -103,10 +111,10 @@ def _recipes(family: Family, merge: Merging, name: str, reads: Reads) -> NDArray
         rest = bytes([reads.resting and not present])
         parts.append(base[block].tobytes() + rest + own)
     recipes = []
-    if merge.whole:
+    if whole:
         head.update(sha256(b"".join(parts)).digest())
     for number, part in enumerate(parts):
         one = head.copy()
-        one.update(number.to_bytes(8, "little") if merge.whole else part)
+        one.update(number.to_bytes(8, "little") if whole else part)
         recipes.append(one.digest()[:HASH_BYTES])
     return np.frombuffer(b"".join(recipes), np.uint8).reshape(-1, HASH_BYTES)

@@ -16,7 +16,7 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from . import tables
@@ -31,6 +31,11 @@ def main() -> int:
     args = _arguments()
     megabytes, most = (16, 4) if args.quick else (700, 16)
     scope = tables.Scope((4,), 4, 2) if args.quick else tables.Scope()
+    if args.counts:
+        counts = tuple(map(int, args.counts.split(",")))
+        scope = replace(scope, counts=counts, at=min(scope.at, max(counts)))
+    if args.operators:
+        scope = replace(scope, operators=tuple(args.operators.split(",")))
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
         work = Path(name)
@@ -38,9 +43,7 @@ def main() -> int:
         if not (family / "family.json").exists():
             _say(f"writing {most} experts of {megabytes} MB to {family}")
             write_family(family, most, shape_of(megabytes))
-        arena = Arena(
-            family, work, args.out / "runs.jsonl", repeats=1 if args.quick else args.repeats, tell=_say
-        )
+        arena = Arena(family, work, args.out.resolve(), repeats=1 if args.quick else args.repeats, tell=_say)
         if args.resume:
             arena.resume()
         elif arena.log.exists():
@@ -65,9 +68,16 @@ def _arguments() -> argparse.Namespace:
         "--folder", type=Path, metavar="DIR", help="where to work; needs the family's size twice"
     )
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--counts", metavar="K,..", help="numbers of experts; 2,4,8,16 by default")
+    parser.add_argument(
+        "--operators", metavar="NAME,..", help="operators of T2 and T5; all of theirs by default"
+    )
     parser.add_argument("--resume", action="store_true", help="take over what earlier runs into --out found")
     parser.add_argument("--out", type=Path, default=Path("build/bench-merge"), metavar="DIR")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.resume and args.family is None:
+        parser.error("--resume needs the --family that the earlier runs were made with")
+    return args
 
 
 def _run(arena: Arena, scope: tables.Scope, chosen: list[str], out: Path) -> None:

@@ -29,11 +29,16 @@ BUDGET = {"expert_reads": "10%"}
 
 @dataclass(frozen=True)
 class Scope:
-    """How much of everything: numbers of experts, and those where one number has to do."""
+    """How much of everything: numbers of experts, those where one number has to do, and which operators."""
 
     counts: Sequence[int] = (2, 4, 8, 16)
     at: int = 8
     operators_at: int = 4
+    operators: Sequence[str] = ()
+
+    def among(self, names: Sequence[str]) -> list[str]:
+        """Those of the operators that were asked for, all where none was named."""
+        return [name for name in names if not self.operators or name in self.operators]
 
     @property
     def most(self) -> int:
@@ -72,7 +77,7 @@ def times(arena: Arena, scope: Scope) -> Table:
         "also hashed. Locked: hashed before. Analysed: its blocks are known too. Ratios: mergekit over it.",
         ("contender", "K", *AMOUNTS, "x floor", "wall ratio", "CPU ratio"),
     )
-    for operator in FULL_READS:
+    for operator in scope.among(FULL_READS):
         for count in scope.counts:
             if operator == "ties" and count > scope.at:
                 continue
@@ -203,7 +208,7 @@ def operators(arena: Arena, scope: Scope) -> Table:
         ("operator", "mergekit s", "CPU s", "MB", "fusec first s", "CPU s", "second s", "CPU s", "MB",
          "wall ratio", "CPU ratio"),
     )  # fmt: skip
-    for name in COMPARED:
+    for name in scope.among(COMPARED):
         theirs = arena.mergekit(name, scope.operators_at)
         first = arena.fusec(name, scope.operators_at, store=NEW)
         known = arena.fusec(name, scope.operators_at, store=LOCKED)

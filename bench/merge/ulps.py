@@ -14,9 +14,12 @@ Open = Callable[[torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class Apart:
-    """`over`: elements more than one representable value apart. `at_scale`: the largest difference in ulps of
-    the largest input there. Differences of more than is allowed are either `equals`, where the operator leaves
-    the choice open, or `apart`; `worst` is the tensor that `at_scale` was found in."""
+    """What differs between two models.
+
+    `over`: elements more than one representable value apart. `at_scale`: the largest difference in ulps of
+    the largest input there, in the tensor `worst`. Differences of more than is allowed are either `equals`,
+    where the operator leaves the choice open, or `apart`.
+    """
 
     elements: int
     over: int
@@ -35,7 +38,7 @@ def compare(
     left_open: Open | None = None,
     allowed: int = 1,
 ) -> Apart:
-    """How far the models `a` and `b` of one dtype are apart. ValueError where names, dtypes or shapes differ."""
+    """How far the models `a` and `b` are apart. ValueError where names, dtypes or shapes differ."""
     if {n: (t.dtype, t.shape) for n, t in a.items()} != {n: (t.dtype, t.shape) for n, t in b.items()}:
         raise ValueError("the two models do not have the same tensors")
     elements = over = equals = apart = 0
@@ -98,7 +101,7 @@ def most_varied(share: float, near: float = 1e-4) -> Open:
 
 
 def _at_places(magnitudes: torch.Tensor, places: Sequence[int]) -> torch.Tensor:
-    """Elements of any row that equal, not alone, what stands at these places of the row in ascending order."""
+    """Elements that equal, not alone, what stands at one of these places of its row in ascending order."""
     found = torch.zeros(magnitudes.shape[1], dtype=torch.bool)
     for row in magnitudes:
         for place in places:

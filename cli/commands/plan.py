@@ -104,12 +104,12 @@ def command(
 
 def _left_out(without: tuple[str, ...], after: str | None) -> frozenset[str]:
     """The passes that do not run: those named, and with `after` all that stand behind it."""
-    from fusec.compiler.passes import PIPELINE
+    from fusec.compiler.passes import OPTIONAL, PIPELINE
 
     known = [step.name for step in PIPELINE]
-    for name in (*without, *([after] if after else ())):
-        if name not in known:
-            raise click.UsageError(f"there is no pass `{name}`; there are {', '.join(known)}")
+    for name, names in (*((name, OPTIONAL) for name in without), *([(after, known)] if after else ())):
+        if name not in names:
+            raise click.UsageError(f"there is no pass `{name}`; there are {', '.join(names)}")
     behind = known[known.index(after) + 1 :] if after else []
     return frozenset((*without, *behind))
 

@@ -18,9 +18,9 @@ def command(store: Path | None, as_json: bool) -> int:
 
     Example: fusec runs --store specs/.fusec
     """
+    from fusec.cli.amounts import time_text
     from fusec.cli.columns import columns
     from fusec.cli.opening import open_store
-    from fusec.cli.plan_text import time_text
 
     with open_store(store) as opened:
         rows = opened.catalog.runs()

@@ -11,13 +11,14 @@ from fusec.cli.options import json_option, store_option
 
 @click.command(short_help="Show a run, estimates beside actuals.")
 @click.argument("run", metavar="RUN|MANIFEST")
+@click.option("--origin", metavar="TENSOR", help="Which blocks of a merged tensor come from which experts.")
 @store_option
 @json_option
-def command(run: str, store: Path | None, as_json: bool) -> int:
+def command(run: str, origin: str | None, store: Path | None, as_json: bool) -> int:
     """Show one run: its results, and what was estimated beside what it took.
 
     RUN is the name of a run or the beginning of one; it is looked up in the store, `.fusec` in the current
-    folder by default.
+    folder by default. With --origin only where the blocks of one tensor come from.
 
     Example: fusec show 20260101-120000-abcdef --store specs/.fusec
     """
@@ -25,13 +26,21 @@ def command(run: str, store: Path | None, as_json: bool) -> int:
 
     path = _manifest(run, store)
     manifest = load_manifest(path)
+    if origin is not None:
+        from fusec.cli.origin import show_origin
+
+        return show_origin(path, manifest, origin, as_json=as_json)
     if as_json:
         click.echo(path.read_text(encoding="utf-8"), nl=False)
         return 0
+    from fusec.cli.reads_text import ran_text
     from fusec.cli.results import results_text, shown_path
     from fusec.cli.run_text import run_text
 
     click.echo(run_text(manifest))
+    merges = ran_text(manifest)
+    if merges:
+        click.echo("\n" + merges)
     click.echo("\n" + results_text(manifest, shown_path(path), path.resolve().parent.parent.parent))
     return 0
 

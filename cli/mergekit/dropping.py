@@ -29,7 +29,7 @@ def read_dropping(
 ) -> tuple[str, ...] | None:
     """Arguments as they are written in a spec; None, with messages, where there are none."""
     rescaled = lookup.method in RESCALED
-    rescale = lookup.plain("rescale", around, float(rescaled), "the merge", at)
+    rescale = lookup.value("rescale", around, float(rescaled), "the merge", at)
     densities = _densities(lookup, experts, around, found)
     if densities is None or rescale is None:
         return None
@@ -59,7 +59,7 @@ def _densities(
     lookup: Lookup, experts: Models, around: tuple[Place, ...], found: Findings
 ) -> tuple[float, ...] | None:
     values = [
-        lookup.plain("density", (own, *around), 1.0, f"`{model.uri}`", model.at) for model, own in experts
+        lookup.value("density", (own, *around), 1.0, f"`{model.uri}`", model.at) for model, own in experts
     ]
     known = [value for value in values if value]
     for value in known:
@@ -75,7 +75,7 @@ def _one(
 ) -> Value | None:
     """The one value that a parameter has for all models."""
     values = [
-        lookup.plain(name, (own, *around), default, f"`{model.uri}`", model.at) for model, own in experts
+        lookup.value(name, (own, *around), default, f"`{model.uri}`", model.at) for model, own in experts
     ]
     known = [value for value in values if value]
     for value in known:

@@ -14,11 +14,12 @@ import pydantic
 from fusec.cli.mergekit.findings import Findings
 from fusec.cli.mergekit.parameters import Lookup, Place
 from fusec.cli.mergekit.references import Reference
+from fusec.cli.mergekit.varying import Made
 from fusec.compiler.step import methods_of
 from fusec.lang.source import Span
 
 if TYPE_CHECKING:
-    from fusec.cli.mergekit.methods import Made, Models
+    from fusec.cli.mergekit.methods import Models
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def settle(
     if lookup.method in _DIFFERS:
         found.remark(_DIFFERS[lookup.method], at)
     merged = tuple((model, weight) for (model, _), weight in zip(experts, weights, strict=True))
-    return merged, _call(lookup.method, args), ()
+    return Made(merged, _call(lookup.method, args))
 
 
 def _experts(
@@ -136,7 +137,7 @@ def _weights(
     if not form.weighted:
         return [None] * len(experts)
     values = [
-        lookup.plain("weight", (own, *around), None, f"`{model.uri}`", model.at) for model, own in experts
+        lookup.value("weight", (own, *around), None, f"`{model.uri}`", model.at) for model, own in experts
     ]
     known: list[float | None] = [value.rest for value in values if value]
     return known if len(known) == len(experts) else None
@@ -149,7 +150,7 @@ def _arguments(
     args: dict[str, Any] = {}
     places: dict[str, Span] = {}
     for theirs, ours, default in form.words:
-        value = lookup.plain(theirs, around, default, "the merge", at)
+        value = lookup.value(theirs, around, default, "the merge", at)
         if value is None:
             continue
         places[ours] = value.at

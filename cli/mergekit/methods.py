@@ -6,14 +6,14 @@ is `scale`, a weight of 0 everywhere is `keep`, a copy is the mean of one model.
 
 from __future__ import annotations
 
-import glob
 from dataclasses import dataclass
 
 from fusec.cli.mergekit.dropping import read_dropping
 from fusec.cli.mergekit.findings import Findings
 from fusec.cli.mergekit.forms import FORMS, settle
-from fusec.cli.mergekit.parameters import Lookup, Place, Value
+from fusec.cli.mergekit.parameters import Lookup, Place
 from fusec.cli.mergekit.references import Reference
+from fusec.cli.mergekit.varying import Made, Segments, spread
 from fusec.cli.mergekit.vocabulary import ELECTING, METHODS, NORMALIZING
 from fusec.lang.codes.fuse603_misfit import Misfit
 from fusec.lang.source import Span
@@ -30,6 +30,7 @@ class Merge:
     base: Reference
     experts: tuple[tuple[Reference, float | None], ...]
     method: str
+    rules: tuple[str, ...]
     keep: tuple[str, ...]
     dtype: str | None
     based: bool  # the configuration names the base, and experts descend from it
@@ -49,24 +50,29 @@ def combine(
     dtype: str | None,
     at: Span,
     found: Findings,
+    segments: Segments = (),
 ) -> Merge | None:
-    """The merge in fusec's terms; None, with messages, where there is none."""
+    """The merge in fusec's terms; None, with messages, where there is none.
+
+    `segments` are the layers of each slice, where there are several: gradients start anew in each.
+    """
     lookup = Lookup(method, found)
     _check_places(method, models, found)
     distinct = _distinct(models, found)
     rule = settle if method in FORMS else {"linear": _linear, "passthrough": _copy}.get(method, _updates)
-    made = rule(lookup, base, models, around, at, found)
+    varied = spread(lambda lookup: rule(lookup, base, models, around, at, found), lookup, segments, at, found)
     lookup.unasked([*(own for _, own in models), *around])
-    if made is None or not distinct:
+    if varied is None or not distinct:
         return None
-    experts, words, keep = made
-    donor = base or experts[0][0]
-    if keep and dtype:
+    own = varied.own
+    donor = base or own.experts[0][0]
+    if varied.keep and dtype:
         found.remark("tensors under `keep` stay in the base's type", at)
     if base is None:
         says = f"no `base_model`: configuration and tokenizer are those of the first model, `{donor.uri}`"
         found.remark(says, at)
-    return Merge(name, donor, experts, words, keep, dtype, base is not None, at)
+    based = base is not None
+    return Merge(name, donor, own.experts, own.method, varied.rules, varied.keep, dtype, based, at)
 
 
 def _check_places(method: str, models: Models, found: Findings) -> None:
@@ -90,9 +96,6 @@ def _distinct(models: Models, found: Findings) -> bool:
     return len(first) == len(models)
 
 
-Made = tuple[tuple[tuple[Reference, float | None], ...], str, tuple[str, ...]]
-
-
 def _linear(
     lookup: Lookup,
     base: Reference | None,
@@ -106,9 +109,9 @@ def _linear(
         says = "`linear` counts `base_model` among its models, so it is one of the experts here"
         found.remark(says, base.at)
     weights = [
-        lookup.plain("weight", (own, *around), None, f"`{model.uri}`", model.at) for model, own in models
+        lookup.value("weight", (own, *around), None, f"`{model.uri}`", model.at) for model, own in models
     ]
-    normalize = lookup.plain("normalize", around, 1.0, "the merge", at)
+    normalize = lookup.value("normalize", around, 1.0, "the merge", at)
     known = [weight.rest for weight in weights if weight]
     if normalize is None or len(known) != len(models):
         return None
@@ -117,7 +120,7 @@ def _linear(
         found.misfit("the weights sum to 0", at, "change a weight, or set `normalize: false`", reason)
         return None
     experts = tuple((model, weight) for (model, _), weight in zip(models, known, strict=True))
-    return experts, "linear" if normalize.rest else "linear(normalize: false)", ()
+    return Made(experts, "linear" if normalize.rest else "linear(normalize: false)")
 
 
 def _copy(
@@ -137,13 +140,13 @@ def _copy(
         says = "a copy with the configuration of another model has no counterpart"
         found.lacks(says, model.at, "a copy keeps its own configuration", "leave out `base_model`", base.at)
         return None
-    scale = lookup.plain("scale", (own, *around), 1.0, f"`{model.uri}`", model.at)
+    scale = lookup.value("scale", (own, *around), 1.0, f"`{model.uri}`", model.at)
     if scale is None:
         return None
     found.remark("`passthrough` copies a model: here the mean of that one model, bit for bit", model.at)
     if scale.rest == 1:
-        return ((model, None),), "average", ()
-    return ((model, scale.rest),), "linear(normalize: false)", ()
+        return Made(((model, None),), "average")
+    return Made(((model, scale.rest),), "linear(normalize: false)")
 
 
 def _updates(
@@ -175,13 +178,10 @@ def _updates(
         lookup.value("weight", (own, *around), None, f"`{model.uri}`", model.at) for model, own in experts
     ]
     scale = lookup.value("lambda", around, 1.0, "the merge", at)
-    normalize = lookup.plain("normalize", around, float(method in NORMALIZING), "the merge", at)
+    normalize = lookup.value("normalize", around, float(method in NORMALIZING), "the merge", at)
     dropping = read_dropping(lookup, experts, around, at, found) if method != "task_arithmetic" else ()
     known = [weight for weight in weights if weight]
     if scale is None or normalize is None or dropping is None or len(known) != len(experts):
-        return None
-    keep = _keep(known, scale, found)
-    if keep is None:
         return None
     divides = bool(normalize.rest)
     if divides and method not in ELECTING and abs(sum(weight.rest for weight in known)) < NO_SUM:
@@ -191,26 +191,5 @@ def _updates(
     words += [f"scale: {scale.rest!r}"] if scale.rest != 1 else []
     words += [f"normalize: {str(divides).lower()}"] if divides != (method in NORMALIZING) else []
     call = f"{method}({', '.join(words)})" if words else method
-    return tuple((m, w.rest) for (m, _), w in zip(experts, known, strict=True)), call, keep
-
-
-def _keep(weights: list[Value], scale: Value, found: Findings) -> tuple[str, ...] | None:
-    """Patterns of the tensors where nothing is added to the base, which is what `keep` leaves alone.
-
-    None, with a message, where tensors differ in any other way.
-    """
-    filters = [rule.filter for rule in (*scale.rules, *weights[0].rules)]
-    own = {rule.filter for rule in weights[0].rules}
-    for value in (scale, *weights):
-        odd = next((rule for rule in value.rules if rule.value != 0), None)
-        if odd is None and value is not scale and {rule.filter for rule in value.rules} != own:
-            odd = (value.rules or weights[0].rules)[0]
-        if odd is not None:
-            found.lacks(
-                f"`{'lambda' if value is scale else 'weight'}` differs between tensors",
-                odd.at,
-                "a merge of fusec has one weight an expert; `keep` leaves tensors to the base",
-                "the weight 0 for all experts alike where the base is to stay, or one weight for all tensors",
-            )
-            return None
-    return tuple(f"*{glob.escape(part)}*" for part in dict.fromkeys(filters))
+    weighted = tuple((model, weight.rest) for (model, _), weight in zip(experts, known, strict=True))
+    return Made(weighted, call, stays=scale.rest == 0 or all(weight.rest == 0 for weight in known))

@@ -11,7 +11,10 @@ import math
 import re
 from collections.abc import Sequence as Several
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
 
+from fusec.cli.mergekit.filters import apart
 from fusec.cli.mergekit.findings import Findings, shown
 from fusec.cli.mergekit.vocabulary import METHODS, PARAMETERS, RULE
 from fusec.cli.mergekit.yaml_tree import Entry, Mapping, Node, Scalar, Sequence, is_null
@@ -24,18 +27,48 @@ SWITCHED = (
 )  # fmt: skip
 
 
+class Where(NamedTuple):
+    """Some tensors: those with `filter` in their name and no filter before it, or with none at all.
+
+    Of these, `t` of the way from the first layer to the last.
+    """
+
+    filter: str = ""
+    t: Fraction = Fraction(0)
+
+
 @dataclass(frozen=True)
 class Rule:
-    """A value for the tensors whose name contains `filter`; an empty filter is part of every name."""
+    """Values for the tensors whose name contains `filter`; an empty filter is part of every name.
+
+    Several points are a gradient, spread evenly from the first layer to the last.
+    """
 
     filter: str
-    value: float
+    points: tuple[float, ...]
     at: Span
+
+    def value(self, name: str, t: Fraction) -> float:
+        """Between two points a switch is the one before, a number lies on the line from one to the other."""
+        at = t * (len(self.points) - 1)
+        before, behind = self.points[math.floor(at)], self.points[math.ceil(at)]
+        if name in SWITCHED or before == behind:
+            return before
+        one, other = (Fraction(repr(point)) for point in (before, behind))
+        return float(one + (other - one) * (at % 1))
 
 
 @dataclass(frozen=True)
 class Value:
-    """What a parameter comes to: the first rule that matches a tensor, and otherwise `rest`."""
+    """What a parameter comes to for the tensors that are looked at."""
+
+    rest: float
+    at: Span
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """What a parameter comes to by name: the first rule that matches a tensor, and otherwise `rest`."""
 
     rules: tuple[Rule, ...]
     rest: float
@@ -55,17 +88,65 @@ def read_place(node: Node, found: Findings) -> Place:
 
 
 class Lookup:
-    """Looks parameters up for one merge, and knows in the end which were never asked for."""
+    """Looks parameters up for some tensors of a merge, and knows in the end which were never asked for.
+
+    `filters` are all filters in the order in which they are tried; `lists` are the rules that were found.
+    """
 
     def __init__(self, method: str, found: Findings) -> None:
         self.method = method
+        self.lists: dict[tuple[Rule, ...], None] = {}
         self._found = found
         self._asked: set[Span] = set()
+        self._where = Where()
+        self._filters: tuple[str, ...] = ()
+
+    def of(self, where: Where, filters: tuple[str, ...]) -> Lookup:
+        """The same for other tensors."""
+        other = Lookup(self.method, self._found)
+        other.lists, other._asked = self.lists, self._asked
+        other._where, other._filters = where, filters
+        return other
 
     def value(
         self, name: str, places: Several[Place], default: float | None, what: str, at: Span
     ) -> Value | None:
         """The value of a parameter, narrowest place first; None, with a message, where there is none."""
+        rules = self._everywhere(name, places)
+        if rules is None:
+            return None
+        self.lists.setdefault(tuple(rules))
+        decides = next((rule for rule in rules if rule.filter in self._where.filter), None)
+        if not self._is_clear(name, rules, decides):
+            return None
+        if decides is not None:
+            return Value(decides.value(name, self._where.t), decides.at)
+        if default is None:
+            self._missing(name, bool(rules), what, at)
+            return None
+        return Value(default, at)
+
+    def by_filter(self, name: str, places: Several[Place], default: float, at: Span) -> Filtered | None:
+        """The values of a parameter by name; None, with a message, where they change from layer to layer."""
+        rules = self._everywhere(name, places)
+        if rules is None:
+            return None
+        graded = next((rule for rule in rules if len(rule.points) > 1), None)
+        if graded is not None:
+            self._found.lacks(
+                f"`{name}` changes from layer to layer",
+                graded.at,
+                f"a slice of fusec has one `{name}` for all of its layers",
+                f"give `{name}` one value, or each layer a slice of its own",
+            )
+            return None
+        if rules and not rules[-1].filter:
+            last = rules.pop()
+            return Filtered(_that_matter(rules, last.points[0]), last.points[0], last.at)
+        return Filtered(_that_matter(rules, default), default, at)
+
+    def _everywhere(self, name: str, places: Several[Place]) -> list[Rule] | None:
+        """The rules of all places, narrowest first, up to one for all tensors."""
         rules: list[Rule] = []
         for place in places:
             entry = place.get(name)
@@ -78,34 +159,33 @@ class Lookup:
             rules += here
             if here and not here[-1].filter:
                 break
-        if rules and not rules[-1].filter:
-            last = rules.pop()
-            return Value(_that_matter(rules, last.value), last.value, last.at)
-        if default is None:
-            which = "where no filter matches" if rules else f"for {what}"
-            self._found.misfit(
-                f"`{name}` is missing {which}",
-                at,
-                f"add `{name}` to its `parameters`, or to those of the whole merge",
-                f"`{self.method}` has no default for it",
-            )
-            return None
-        return Value(_that_matter(rules, default), default, at)
+        return rules
 
-    def plain(
-        self, name: str, places: Several[Place], default: float | None, what: str, at: Span
-    ) -> Value | None:
-        """As `value`, and the same for all tensors; otherwise a message and None."""
-        value = self.value(name, places, default, what, at)
-        if value is None or not value.rules:
-            return value
-        self._found.lacks(
-            f"`{name}` differs between tensors",
-            value.rules[0].at,
-            f"`{self.method}` of fusec has one `{name}` for all tensors",
-            f"give `{name}` one value",
+    def _is_clear(self, name: str, rules: Several[Rule], decides: Rule | None) -> bool:
+        """Whether no other filter of this list can name one of the tensors and give it another value."""
+        mine = self._where.filter
+        for rule in rules:
+            if rule is decides or not mine:
+                return True
+            later = rule.filter in self._filters[self._filters.index(mine) :]
+            if later and not apart(rule.filter, mine) and (decides is None or rule.points != decides.points):
+                self._found.lacks(
+                    f"`{name}` says nothing of tensors with `{mine}` and `{rule.filter}` in their name",
+                    rule.at,
+                    f"another parameter has values for `{mine}`, which may be the same tensors",
+                    "list the same filters in the same order for all parameters",
+                )
+                return False
+        return True
+
+    def _missing(self, name: str, filtered: bool, what: str, at: Span) -> None:
+        which = "where no filter matches" if filtered else f"for {what}"
+        self._found.misfit(
+            f"`{name}` is missing {which}",
+            at,
+            f"add `{name}` to its `parameters`, or to those of the whole merge",
+            f"`{self.method}` has no default for it",
         )
-        return None
 
     def unasked(self, places: Several[Place], why: str = "") -> None:
         """Remarks on the parameters of these places that had no part in the result, with the reason."""
@@ -125,8 +205,8 @@ class Lookup:
             if rules is None:
                 self._found.use_all(node)
             return rules
-        one = self._constant(name, node)
-        return None if one is None else [Rule("", one, node.span)]
+        points = self._points(name, node)
+        return None if points is None else [Rule("", points, node.span)]
 
     def _by_filter(self, name: str, node: Sequence) -> list[Rule] | None:
         rules: list[Rule] = []
@@ -141,8 +221,8 @@ class Lookup:
                     self._found.misfit(f"an entry of `{name}` has no `value`", item.span, "add `value:`")
                 return None
             wanted = self._filter(entries.get("filter"))
-            value = self._constant(name, entries["value"].value)
-            if wanted is None or value is None:
+            points = self._points(name, entries["value"].value)
+            if wanted is None or points is None:
                 return None
             if any(rule.filter in wanted for rule in rules):
                 at = entries["value"].value.span
@@ -151,7 +231,7 @@ class Lookup:
                     f"this `{name}` is never reached", at, "leave it out, or move it up", reason
                 )
                 return None
-            rules.append(Rule(wanted, value, entries["value"].value.span))
+            rules.append(Rule(wanted, points, entries["value"].value.span))
         return rules
 
     def _filter(self, entry: Entry | None) -> str | None:
@@ -162,24 +242,18 @@ class Lookup:
             return None
         return "" if entry.value.text == "*" else entry.value.text
 
-    def _constant(self, name: str, node: Node) -> float | None:
-        """A scalar, or the one value of a gradient that does not change."""
+    def _points(self, name: str, node: Node) -> tuple[float, ...] | None:
+        """A scalar or the points of a gradient, one where they are all equal."""
         if not isinstance(node, Sequence):
-            return self._scalar(name, node)
-        values = [self._scalar(name, item) for item in node.items]
-        if not values:
+            one = self._scalar(name, node)
+            return None if one is None else (one,)
+        found = [self._scalar(name, item) for item in node.items]
+        points = tuple(point for point in found if point is not None)
+        if not found:
             self._found.misfit(f"`{name}` is an empty list", node.span, "write a value")
-        if not values or None in values:
+        if not found or len(points) < len(found):
             return None
-        if len(set(values)) > 1:
-            self._found.lacks(
-                f"`{name}` changes from layer to layer",
-                node.span,
-                "a list of numbers is a gradient over the layers; fusec has one value for all of them",
-                f"give `{name}` one value",
-            )
-            return None
-        return values[0]
+        return points[:1] if len(set(points)) == 1 else points
 
     def _scalar(self, name: str, node: Node) -> float | None:
         switch = name in SWITCHED
@@ -201,6 +275,6 @@ def _that_matter(rules: list[Rule], rest: float) -> tuple[Rule, ...]:
     for rule in rules:
         if not any(earlier.filter in rule.filter for earlier in reached):
             reached.append(rule)
-    while reached and reached[-1].value == rest:
+    while reached and reached[-1].points == (rest,):
         reached.pop()
     return tuple(reached)

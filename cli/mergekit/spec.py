@@ -79,6 +79,10 @@ def _merge(merge: Merge, names: _Names) -> Iterator[str]:
     )
     yield f"  experts: [{', '.join(weighted)}]"
     yield f"  method: {merge.method}"
+    if merge.rules:
+        yield "  rules: ["
+        yield from (f"    {rule}," for rule in merge.rules)
+        yield "  ]"
     if merge.keep:
         yield f"  keep: [{', '.join(map(quote, merge.keep))}]"
     if merge.dtype:

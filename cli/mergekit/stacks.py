@@ -14,7 +14,7 @@ from typing import NamedTuple
 from fusec.cli.mergekit.findings import Findings
 from fusec.cli.mergekit.inputs import Slice, Source
 from fusec.cli.mergekit.methods import Merge, combine
-from fusec.cli.mergekit.parameters import Lookup, Place, Value
+from fusec.cli.mergekit.parameters import Filtered, Lookup, Place
 from fusec.cli.mergekit.references import Reference
 from fusec.cli.mergekit.yaml_tree import Mapping, Node, Scalar
 from fusec.lang.source import Span
@@ -70,7 +70,7 @@ def stack_slices(
                 return ()
     if method == "passthrough":
         return _copied(slices, name, base, shared, dtype, found)
-    if len(slices) > 1 and not _even((shared, *places), found):
+    if (len(slices) > 1 or slices[0].sources[0].start) and not _even((shared, *places), found):
         return ()
     columns = _columns(slices, base, found)
     if columns is None or not _alike(columns, slices, found) or not _level(slices, found):
@@ -88,8 +88,15 @@ def stack_slices(
         dtype=dtype,
         at=slices[0].at,
         found=found,
+        segments=_segments(slices) if len(slices) > 1 else (),
     )
     return () if merged is None else (*stacks, merged)
+
+
+def _segments(slices: Sequence[Slice]) -> list[tuple[int, int]]:
+    """The layers of the stack that each slice makes."""
+    counts = [slice_.sources[0].stop - slice_.sources[0].start for slice_ in slices]
+    return [(sum(counts[:number]), sum(counts[: number + 1])) for number in range(len(counts))]
 
 
 def _stack(column: Sequence[Source]) -> Stack:
@@ -124,31 +131,28 @@ def _columns(slices: Sequence[Slice], base: Reference | None, found: Findings) -
 
 
 def _even(places: Sequence[Place], found: Findings) -> bool:
-    """Whether no value depends on the place of a layer: that is one in the slice, not one in the stack."""
+    """Whether no filter names a layer by its number: that is one in the source, not one in the stack."""
     for entry in (entry for place in places for entry in place.values()):
-        at = _by_layer(entry.value)
+        at = _numbered(entry.value)
         if at is not None:
-            reason = (
-                "mergekit counts the layers of each slice, or of each source; a merge of stacks those of all"
-            )
-            says = f"`{entry.key}` depends on the layer"
-            found.lacks(says, at, reason, f"give `{entry.key}` one value for all layers")
+            reason = "the layers of a slice have other numbers in its sources than in the result"
+            says = f"a filter of `{entry.key}` holds a number"
+            found.lacks(says, at, reason, "write filters that are about all layers of a slice")
             return False
     return True
 
 
-def _by_layer(node: Node) -> Span | None:
-    """Where a value is a gradient, or a filter holds a number."""
+def _numbered(node: Node) -> Span | None:
+    """Where a filter holds a number."""
     if isinstance(node, Scalar):
         return None
     if isinstance(node, Mapping):
-        wanted, value = node["filter"], node["value"]
+        wanted = node["filter"]
         if wanted and isinstance(wanted.value, Scalar) and any(map(str.isdigit, wanted.value.text)):
             return wanted.value.span
-        return _by_layer(value.value) if value else None
-    numbers = {item.text for item in node.items if isinstance(item, Scalar)}
-    inner = (_by_layer(item) for item in node.items)
-    return node.span if len(numbers) > 1 else next((at for at in inner if at is not None), None)
+        return None
+    inner = (_numbered(item) for item in node.items)
+    return next((at for at in inner if at is not None), None)
 
 
 def _level(slices: Sequence[Slice], found: Findings) -> bool:
@@ -197,7 +201,7 @@ def _copied(
         if more:
             says, fix = "`passthrough` takes one model", "leave one, or choose a method that merges"
             found.misfit(says, more[0].model.at, fix, "it only copies")
-        scale = lookup.value("scale", (source.own, slice_.between, shared), 1.0, "the slice", source.at)
+        scale = lookup.by_filter("scale", (source.own, slice_.between, shared), 1.0, source.at)
         ends = (ENDS[0] if number == 0 else ()) + (ENDS[1] if number == len(slices) - 1 else ())
         made = _part(source, scale, ends, found) if scale else None
         if made is not None:
@@ -217,9 +221,9 @@ def _copied(
     return (Stack(name, name or "merged", tuple(parts), dtype),)
 
 
-def _part(source: Source, scale: Value, ends: Sequence[str], found: Findings) -> Part | None:
+def _part(source: Source, scale: Filtered, ends: Sequence[str], found: Findings) -> Part | None:
     """The slice with its scale, where that is one number for some tensors of layers and none for others."""
-    sizes = {rule.value for rule in scale.rules} | ({scale.rest} if scale.rest != 1 else set())
+    sizes = {rule.points[0] for rule in scale.rules} | ({scale.rest} if scale.rest != 1 else set())
     if not sizes:
         return Part(source.model, source.start, source.stop)
     filters = tuple(rule.filter for rule in scale.rules)

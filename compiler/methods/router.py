@@ -84,7 +84,7 @@ class Prompts(Router, name="prompts", family="router"):
     def check(self, site: Site, experts: Sequence[Weighted]) -> None:
         for slot, parts in (("data", self.data), ("negative", self.negative)):
             if slot == "data" or parts:
-                check_paired(site, experts, parts, slot, "router")
+                check_paired(site, experts, parts, slot, site.at("router"))
             for part in parts:
                 why = "a router points to the expert whose prompts are like the text"
                 need_columns(site, part.input, PROMPT_COLUMNS, "router", None, why)

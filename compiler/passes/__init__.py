@@ -26,7 +26,7 @@ class Pass(msgspec.Struct, frozen=True):
 
 
 class Trace(msgspec.Struct, frozen=True):
-    """What one pass did: nodes before and after."""
+    """What one pass did: nodes before and after; of `share_scans`, merges and the scans that serve them."""
 
     name: str
     before: int
@@ -40,7 +40,11 @@ PIPELINE: tuple[Pass, ...] = (
     Pass("cse", "exact", cse),
     Pass("prune_goals", "exact", prune_goals),
 )
-"""The rewrites of the graph. `reuse` follows them: it marks what the store holds and changes no node."""
+"""The rewrites of the graph. `reuse` follows them: it marks what the store holds and changes no node. So does
+`share_scans`, which says what is done at once."""
+
+OPTIONAL = (*(step.name for step in PIPELINE), "share_scans")
+"""The passes that a plan may do without."""
 
 
 def optimize(

@@ -35,7 +35,7 @@ def read_budget(
     open_to_less = [
         name
         for name, merge in merges.items()
-        if merge.method.budget == "additive" and not has_budget(graph.nodes[name])
+        if all(method.budget == "additive" for method in merge.methods) and not has_budget(graph.nodes[name])
     ]
     left = limit - sum(need for name, need in needs.items() if name not in open_to_less)
     shares = planner.divide([graph.nodes[name] for name in open_to_less], left) if left >= 0 else None

@@ -9,7 +9,7 @@ import msgspec
 from annotated_types import Ge, Gt, Lt
 from pydantic import AfterValidator
 
-from fusec.compiler.choices import Choice, methods, of_expert, rearranged
+from fusec.compiler.choices import Choice, methods, of_expert, paired, rearranged
 from fusec.compiler.coordinates import check_same_coordinates
 from fusec.compiler.cost import Cost, Range, exactly
 from fusec.compiler.facts import DTYPE_BYTES
@@ -79,6 +79,8 @@ class Merge(Step, verb="merge", kernel="merge", subject="base"):
         fits = check_choice(site, own, method_at=at("method"), weights_at=at("experts"))
         if not fits or not check_rules(site, self.base, self.rules, own):
             return Unknown()
+        for method, where in self._methods_at(site):
+            method.check(site, self.experts, where)
         self._check_budget(site)
         base = self.base.type
         if not isinstance(base, ModelType):
@@ -129,22 +131,36 @@ class Merge(Step, verb="merge", kernel="merge", subject="base"):
         return sum(_reads(expert.input.type, passes) for expert in self.experts)
 
     def cost(self, result: Type) -> Cost:
+        return self.cost_beside(result, Passes(0, 0))
+
+    @property
+    def least_base(self) -> int:
+        """How often the base is read at least, whatever the method."""
+        # Without the base, weights that are the base plus a delta cannot be had, nor what is left out.
+        deltas = any(isinstance(expert.input.type, DeltaType) for expert in self.experts)
+        return int(deltas or self.allowed is not None or self.max_error is not None)
+
+    @property
+    def reads_base(self) -> bool:
+        """Whether the base is read of every tensor, whatever method is its."""
+        return min(max(passes.base, self.least_base) for passes in self._passes()) > 0
+
+    def cost_beside(self, result: Type, others: Passes) -> Cost:
+        """The cost where other merges read the base and the experts anyway, as often as `others` says."""
         # Which of its methods reads how much of a model, names of tensors alone do not say.
-        passes = self._passes()
+        passes = tuple(_less(each, others, self.least_base) for each in self._passes())
         deltas = [expert.input.type for expert in self.experts if isinstance(expert.input.type, DeltaType)]
-        # Without the base, weights that are the base plus a delta cannot be had.
-        least = int(bool(deltas))
-        base = _over([max(each.base, least) * model_bytes(self.base.type) for each in passes])
+        base = _over([each.base * model_bytes(self.base.type) for each in passes])
         full = _over([self._expert_bytes(each.experts) for each in passes])
         experts = full if self.allowed is None else exactly(self.allowed)
         sure = 0.0 if self.keep or experts.high < full.high or self.max_error is not None else 1.0
         params = result.space.params if isinstance(result, ModelType) else 0
-        most = max(each.experts for each in passes)
+        most = max(each.experts for each in self._passes())
         work = 4.0 * params * (len(self.experts) + 1) * most
         work += sum(2.0 * delta.rank * delta.space.params * most for delta in deltas)
         # Tensors that `keep` names are copied from the base; how many bytes that is, names alone do not say.
         kept = float(model_bytes(self.base.type)) if self.keep else 0.0
-        return Cost(
+        cost = Cost(
             reads=Range(
                 sure * (experts.low + base.low), experts.likely + base.likely, experts.high + base.high + kept
             ),
@@ -153,13 +169,19 @@ class Merge(Step, verb="merge", kernel="merge", subject="base"):
             flops=Range(work, work * 2, work * 4),
             memory=Range(64e6, 192e6, 512e6),
         )
+        return sum((method.reading(self.experts) for method in self.methods), cost)
 
     def order(self, ids: dict[str, str]) -> Step:
-        def rank(place: int) -> tuple[str, str, float, tuple[float, ...]]:
+        own = self.method.paired(self.experts)
+        rules = tuple(paired(rule, self.experts) for rule in self.rules)
+
+        def rank(place: int) -> tuple[str, str, float, tuple[float, ...], tuple[tuple[str, str], ...]]:
             expert = self.experts[place]
             ref = expert.input.ref
-            said = (*self.method.of_expert(place), *of_expert(self.rules, place))
-            return ids[ref.node], ref.key, expert.weight or 0.0, said
+            said = (*own.of_expert(place), *of_expert(rules, place))
+            refs = (ref for method in methods(rules, own) for ref in method.read_by(place))
+            reads = tuple((ids[ref.node], ref.key) for ref in refs)
+            return ids[ref.node], ref.key, expert.weight or 0.0, said, reads
 
         places = sorted(range(len(self.experts)), key=rank)
         experts = tuple(self.experts[place] for place in places)
@@ -167,8 +189,8 @@ class Merge(Step, verb="merge", kernel="merge", subject="base"):
             experts = tuple(Weighted(expert.input, None) for expert in experts)
         keep = tuple(sorted(set(self.keep)))
         changed: dict[str, Any] = {
-            "method": self.method.rearranged(places),
-            "rules": tuple(rearranged(rule, places) for rule in self.rules),
+            "method": own.rearranged(places),
+            "rules": tuple(rearranged(rule, places) for rule in rules),
         }
         limits: dict[str, Any] = {"expert_reads": self.allowed}
         if self.allowed is None and self.max_error is None:
@@ -179,6 +201,11 @@ class Merge(Step, verb="merge", kernel="merge", subject="base"):
 def _over(sizes: Sequence[int]) -> Range:
     """Bytes where tensors differ in how often they are read; most are read as the first says."""
     return Range(min(sizes), sizes[0], max(sizes))
+
+
+def _less(passes: Passes, others: Passes, least_base: int) -> Passes:
+    base = max(passes.base, least_base)
+    return Passes(max(0, base - others.base), passes.experts - others.experts)
 
 
 def _reads(expert: Type, passes: int) -> int:

@@ -14,8 +14,8 @@ class NoLayers(Diagnostic, code="FUSE213"):
 
     What belongs to which layer is read from the names of the tensors: `model.layers.3.mlp.up_proj.weight` is
     part of layer 3. A model that numbers the parts of an encoder and of a decoder, or of a vision tower
-    beside its text model, has several lists, and `slice` does not say which one it means. The tensors of a
-    model that a step of a package makes are unknown before it has run.
+    beside its text model, has several lists, and nothing says which one is meant. The tensors of a model
+    that a step of a package makes are unknown before it has run.
 
     ```fuse fails
     edition 2026
@@ -56,7 +56,7 @@ class NoLayers(Diagnostic, code="FUSE213"):
         return (mark,) if self.declared is None else (mark, Mark(self.declared, "declared here"))
 
     def why(self) -> str:
-        return "a slice counts the layers of one list, such as `model.layers.0` to `model.layers.31`"
+        return "layers are counted in one list, such as `model.layers.0` to `model.layers.31`"
 
     def fixes(self) -> tuple[Fix, ...]:
         if self.found:

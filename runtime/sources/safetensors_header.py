@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -123,6 +124,8 @@ def read_header(path: Path) -> Header:
             return parse_header(stand_in.header, stand_in.size, shown(stand_in.address))
         size = path.stat().st_size
         with path.open("rb") as file:
+            if hasattr(os, "posix_fadvise"):  # the system would read on into tensors that nobody wants
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
             raw = file.read(header_length(file.read(8), size, str(path)))
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror}") from error

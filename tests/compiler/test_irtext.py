@@ -82,7 +82,7 @@ output merged to "./out"
     assert lines[1].startswith('%base = source.model r1 { uri: "fixture:llama-a", pin: "')
     assert ' : Model[llama_b97949, bf16, identity: "fixture:llama-a", root: "fixture:llama-a", ' in lines[1]
     assert lines[3].startswith(
-        "%merged = merge r1 (base: %base, experts: [%math]) { method: average, keep: [], "
+        "%merged = merge r1 (base: %base, experts: [%math]) { method: average, rules: [], keep: [], "
     )
     assert lines[3].endswith(" exact @ spec.fuse:4:16")
     assert lines[4].endswith(" : Data[{text: Str}, rows: 1000, bytes: 100000] exact @ spec.fuse:6:16")

@@ -5,13 +5,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import torch
-from merge.equal_mergekit import compare
 from merge.family import Plant, Shape, shape_of, write_family
+from merge.markdown import Table
 from merge.measure import measure
+from merge.plots import bars, lines
 from merge.sweep import error_of, random_errors
+from merge.ulps import compare, largest_kept, middle_kept
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -118,11 +121,11 @@ def test_bytes_of_a_known_read(on_disk: Path) -> None:
 def test_bytes_and_memory_of_children_count(on_disk: Path) -> None:
     file, size = on_disk / "payload", 32 << 20
     file.write_bytes(bytes(size))
-    inner = f"import time; b = bytearray(50 << 20); open({str(file)!r}, 'rb').read(); time.sleep(0.5)"
+    inner = f"import time; b = open({str(file)!r}, 'rb').read(); time.sleep(1)"
     outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
     found = measure([sys.executable, "-c", outer], cold=[file])
     assert found.read == pytest.approx(size, rel=0.05)
-    assert 80 << 20 < found.anonymous < 160 << 20
+    assert size < found.anonymous < 3 * size
 
 
 def test_a_failure_is_told() -> None:
@@ -144,9 +147,15 @@ def test_what_the_threshold_leaves_open_is_no_difference() -> None:
     base = {"t": torch.zeros(4)}
     expert = {"t": torch.tensor([2.0, 1.0, -1.0, 0.5])}
     left, right = {"t": torch.tensor([2.0, 1.0, 0, 0])}, {"t": torch.tensor([2.0, 0, -1.0, 0])}
-    assert compare(base, [expert], left, right, density=0.5).equals == 2
-    assert compare(base, [expert], left, right, density=0.5).apart == 0
+    open_ones = compare(base, [expert], left, right, left_open=largest_kept(0.5))
+    assert (open_ones.equals, open_ones.apart) == (2, 0)
     assert compare(base, [expert], left, right).apart == 2
+
+
+def test_both_ends_of_what_is_kept_may_be_open() -> None:
+    deltas = torch.tensor([[4.0, -4.0, 3.0, 2.0, 1.0, -1.0, 0.5, 0.25]])
+    # Of eight the largest goes, then half is kept: one of the 4s, 3, 2 and one of the 1s.
+    assert middle_kept(0.5, 0.125)(deltas).tolist() == [True, True, False, False, True, True, False, False]
 
 
 def test_errors_are_shares_of_the_update(family: Path, tmp_path: Path) -> None:
@@ -169,3 +178,30 @@ def test_blocks_drawn_by_lot(family: Path) -> None:
     assert none == pytest.approx(1)
     assert every == 0
     assert 0.2 < some < 1
+
+
+# --- what is shown --------------------------------------------------------------------------
+
+
+def test_a_table_is_markdown() -> None:
+    table = Table("T0", "Speed", "How it was measured.", ("what", "s", "share"))
+    table.rows.append(["floor", 12.345, 0.00123])
+    table.rows.append(["other", None, 1])
+    assert table.markdown().splitlines()[4:] == [
+        "| what | s | share |",
+        "|---|---:|---:|",
+        "| floor | 12.3 | 1.23e-03 |",
+        "| other | - | 1 |",
+    ]
+
+
+def test_plots_are_drawings_with_every_point() -> None:
+    series = {"a < b": [(2, 10.0), (4, 1000.0)], "c": [(2, 0.0), (4, 100.0)]}
+    plot = ElementTree.fromstring(lines("t", "x", "y", series, logarithmic=True))
+    circles = [node for node in plot.iter() if node.tag.endswith("circle")]
+    heights = [float(node.attrib["cy"]) for node in circles]
+    assert len(circles) == 3  # nothing is drawn where a logarithm is not defined
+    assert heights[0] > heights[2] > heights[1]
+    chart = ElementTree.fromstring(bars("t", "y", {"one": {"a": 1.0, "b": 3.0}, "two": {"b": 2.0}}))
+    # A rectangle for each value and for each of the two names.
+    assert sum(node.tag.endswith("rect") for node in chart.iter()) == 5

@@ -1,4 +1,4 @@
-"""Mixtures of experts: what transformers computes with them, from where the bytes are, which rows a router has."""
+"""Mixtures of experts: what transformers computes with them, and which rows a router has."""
 
 import json
 
@@ -146,7 +146,7 @@ def routes(bench, options, experts="a, a"):
     for name, texts in TEXTS.items():
         lines = "".join(json.dumps({"prompt": text}) + "\n" for text in texts)
         (bench.folder / f"{name}.jsonl").write_text(lines)
-    (bench.folder / "text.txt").write_text("\n".join(sum(TEXTS.values(), [])) * 20)
+    (bench.folder / "text.txt").write_text("\n".join(TEXTS["long"] + TEXTS["short"]) * 20)
     bench.run(PROMPTS.replace("ROUTES", experts).replace("OPTIONS", options))
     tensors = bench.tensors("out/moe")
     return torch.stack([t for n, t in sorted(tensors.items()) if n.endswith("moe.gate.weight")]).double()

@@ -14,8 +14,11 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeAlia
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from fusec.compiler.slots import OneOrEach, Plain
-from fusec.compiler.step import Method
+from fusec.compiler.cost import Cost
+from fusec.compiler.ir import Ref
+from fusec.compiler.slots import OneOrEach, Plain, Weighted
+from fusec.compiler.step import Method, Site
+from fusec.lang.source import Span
 
 Budget = Literal["additive", "gram", "blocks", "none"]
 """What may be left unread. `additive`: any block of any expert, at an error that is known. `gram`: the same,
@@ -94,6 +97,11 @@ class MergeMethod(Method):
     def divides(self) -> bool:
         return False
 
+    @property
+    def by_range(self) -> bool:
+        """Whether tensors are merged range by range, so that other merges can go along with the reading."""
+        return self.local
+
     def passes(self, experts: int) -> Passes:
         return Passes(base=1, experts=1)
 
@@ -112,6 +120,21 @@ class MergeMethod(Method):
             if isinstance(value, tuple) and len(value) != experts:
                 numbers = f"{len(value)} number{'s' * (len(value) != 1)}"
                 yield Misfit(f"`{name}`", numbers, f"one number, or one for each of the {experts} experts")
+
+    def check(self, site: Site, experts: Sequence[Weighted], at: Span) -> None:
+        """Report what is wrong with results among the arguments, written at `at`."""
+
+    def paired(self, experts: Sequence[Weighted]) -> Self:
+        """The method with results among its arguments in the order of the experts that they belong to."""
+        return self
+
+    def read_by(self, place: int) -> tuple[Ref, ...]:
+        """The results among the arguments that belong to one expert."""
+        return ()
+
+    def reading(self, experts: Sequence[Weighted]) -> Cost:
+        """What it costs to look at results among the arguments, beside merging."""
+        return Cost()
 
     @classmethod
     def per_expert(cls) -> tuple[str, ...]:

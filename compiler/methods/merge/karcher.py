@@ -25,6 +25,7 @@ class Karcher(MergeMethod, name="karcher", family="merge"):
     budget: ClassVar[Budget] = "gram"
     weighted: ClassVar[bool] = False
     of_changes: ClassVar[bool] = False
+    by_range: ClassVar[bool] = True
 
     max_iter: Annotated[int, Ge(1)] = 10
     tol: Annotated[float, Gt(0)] = 1e-5

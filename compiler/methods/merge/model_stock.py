@@ -26,5 +26,9 @@ class ModelStock(MergeMethod, name="model_stock", family="merge"):
 
     filter_wise: bool = False
 
+    @property
+    def by_range(self) -> bool:
+        return not self.filter_wise
+
     def passes(self, experts: int) -> Passes:
         return Passes(1, 1) if self.filter_wise else Passes(base=2, experts=2)

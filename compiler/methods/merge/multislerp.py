@@ -24,6 +24,7 @@ class Multislerp(MergeMethod, name="multislerp", family="merge"):
     """
 
     budget: ClassVar[Budget] = "gram"
+    by_range: ClassVar[bool] = True
     normalize: bool = True
     eps: Annotated[float, Gt(0)] = 1e-8
     of: Literal["deltas", "weights"] = "deltas"

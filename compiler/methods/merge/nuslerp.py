@@ -37,6 +37,10 @@ class Nuslerp(MergeMethod, name="nuslerp", family="merge"):
     def divides(self) -> bool:
         return True
 
+    @property
+    def by_range(self) -> bool:
+        return self.flatten or self.row_wise
+
     def passes(self, experts: int) -> Passes:
         by_row = not self.flatten and not self.row_wise
         return Passes(1, 1) if by_row else Passes(base=2, experts=2)

@@ -23,6 +23,7 @@ class RamPlusTl(MergeMethod, name="ramplus_tl", family="merge"):
     """
 
     weighted: ClassVar[bool] = False
+    by_range: ClassVar[bool] = True
 
     # Numbers of elements are divided by it where there are none.
     epsilon: Annotated[float, Gt(0)] = 1e-5

@@ -34,6 +34,10 @@ class Sce(MergeMethod, name="sce", family="merge"):
             got = f"{self.select_topk:g} with one expert"
             yield Misfit("`select_topk`", got, "1, or a second expert: one alone differs from nobody")
 
+    @property
+    def by_range(self) -> bool:
+        return self.select_topk == 1
+
     def passes(self, experts: int) -> Passes:
         # Two find the cut and, with it, the shares of the experts.
         return Passes(2, 2) if self.select_topk == 1 else Passes(3, 3)

@@ -25,6 +25,7 @@ class Slerp(MergeMethod, name="slerp", family="merge"):
     budget: ClassVar[Budget] = "gram"
     weighted: ClassVar[bool] = False
     of_changes: ClassVar[bool] = False
+    by_range: ClassVar[bool] = True
     most: ClassVar[int | None] = 1
 
     t: Annotated[float, Ge(0), Le(1)]

@@ -47,7 +47,8 @@ def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> No
             per_token=slots["experts_per_token"],
             shapes={name: info.shape for name, info in headers[base.path].tensors.items()},
         )
-        rows = router_rows(slots["router"], base, [piece for piece in pieces if piece.origin == "router"], ctx)
+        routers = [piece for piece in pieces if piece.origin == "router"]
+        rows = router_rows(slots["router"], base, routers, ctx)
         moves, made = [], []
         for piece in pieces:
             if piece.origin in ("router", "shared_gate"):

@@ -24,8 +24,8 @@ F64 = NDArray[np.float64]
 def mean_states(router: Method, base: Artifact, *, experts: int, ctx: Context) -> F64:
     """(layers, experts, hidden) rows of length 1; with `state: embedding`, one for all layers.
 
-    `data` and `negative` of the router have one data set for each expert, or one for all. RunError for data
-    without a prompt, and for an expert whose mean is no direction.
+    `data` and, unless it is empty, `negative` of the router have a data set for each expert. RunError for
+    data without a prompt, and for an expert whose mean is no direction.
     """
     data: tuple[Artifact, ...] = router["data"]
     negative: tuple[Artifact, ...] = router["negative"]
@@ -41,9 +41,9 @@ def mean_states(router: Method, base: Artifact, *, experts: int, ctx: Context) -
     ctx.meter.bytes_read += payload(base.path)
     found = []
     for expert in range(experts):
-        row = means[data[expert % len(data)].id]
+        row = means[data[expert].id]
         if negative:
-            row = row - means[negative[expert % len(negative)].id]
+            row = row - means[negative[expert].id]
         length = np.linalg.norm(row, axis=-1, keepdims=True)
         if not (length > 1e-9 * np.abs(row).max(initial=1.0)).all():
             raise RunError(
@@ -60,7 +60,8 @@ def _mean(
     """(layers or 1, hidden): the mean of the states over the prompts, each prompt alike."""
     texts = _texts(data, router["examples"])
     context = context_of(net, None)
-    total, count = 0.0, 0
+    total: F64 | float = 0.0
+    count = 0
     for start in range(0, len(texts), _BATCH):
         tokens = [ids[-context:] for ids in tokenizer(texts[start : start + _BATCH])["input_ids"]]
         for n, ids in enumerate(tokens):

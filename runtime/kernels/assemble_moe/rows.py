@@ -45,4 +45,4 @@ def _normal(seed: int, piece: Piece) -> F64:
 
 def _units(seed: int, piece: Piece, count: int) -> F64:
     """Even numbers above 0 and below 1, the middles of 2^32 equal parts."""
-    return (stream(seed, piece.name, "router").lanes(0, count) + 0.5) / 2.0**32
+    return (stream(seed, piece.name, "router").lanes(0, count).astype(np.float64) + 0.5) / 2.0**32

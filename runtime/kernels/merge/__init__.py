@@ -16,6 +16,7 @@ same tensors and K experts:
     nuslerp, ramplus_tl      2 P            2 E             the same; by rows P and E
     sce                      3 P            3 E             the same; with select_topk 1, 2 P and 2 E
     arcee_fusion             3 P            3 E             the same
+    regmean, fisher          0              2 E             the same
 
 An expert of density 1 is read once, and so is a tensor of which sce selects nothing. For ties and
 breadcrumbs, tensors above a million elements are looked at in three more passes where their changes are
@@ -34,17 +35,18 @@ Tensors that a delta leaves out are not read of it.
 
 from __future__ import annotations
 
-import importlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from fusec.runtime.hf_folder import SHARD_BYTES, ModelWriter, copy_companions
 from fusec.runtime.kernel import Artifact, Context, Method, RunError
 from fusec.runtime.kernels.merge.deltas import Delta, read_delta
 from fusec.runtime.kernels.merge.engine import stream
-from fusec.runtime.kernels.merge.match import SameHead, match_tensors
-from fusec.runtime.kernels.merge.operator import Operator
+from fusec.runtime.kernels.merge.match import Job, Merge, SameHead, match_tensors
+from fusec.runtime.kernels.merge.operator import Operator, Operators
 from fusec.runtime.kernels.merge.rules import (
     place_tensors,
     rearranged,
@@ -52,6 +54,7 @@ from fusec.runtime.kernels.merge.rules import (
     said_of_experts,
     values_at,
 )
+from fusec.runtime.kernels.merge.statistics import measured, module_of
 from fusec.runtime.sources.safetensors_header import ModelHeaders, read_model_headers
 
 # What specs write -> what safetensors and config.json call it.
@@ -70,18 +73,43 @@ def run(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> No
     bytes or None. The result has the base's configuration and tokenizer, and is the same to the byte for
     every order of the experts and number of threads.
     """
+    with failures_are_clear(ctx):
+        merge = prepare(inputs, slots, ctx)
+        with merge.writer as writer:
+            stream(merge.jobs, merge.operators, writer, ctx, identities=merge.identities)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A merge of which all is done but the weights; `identities` tell its experts apart."""
+
+    jobs: Sequence[Job]
+    operators: Operators
+    writer: ModelWriter
+    identities: Sequence[str]
+
+
+def prepare(inputs: Mapping[str, Any], slots: Mapping[str, Any], ctx: Context) -> Prepared:
+    """Lines up inputs and slots of `run`, and puts into `ctx.out` what is no weight."""
     base = inputs["base"]
     experts, method, rules = _canonical(inputs["experts"], slots["method"], slots["rules"])
     stored, named = DTYPES[slots["dtype"]] if slots["dtype"] else (None, None)
+    headers = [_headers(artifact) for artifact, _ in experts]
+    base_headers = read_model_headers(base.path)
+    jobs = match_tensors(base_headers, headers, keep=slots["keep"], dtype=stored, reads=ctx.reads)
+    merged = [job.target.name for job in jobs if isinstance(job, Merge)]
+    operators = _operators(method, experts, rules, base_headers, merged, ctx)
+    planned = [job.target for job in jobs if not isinstance(job, SameHead)]
+    copy_companions(base.path, ctx.out, dtype=named)
+    writer = ModelWriter(ctx.out, planned, shard_bytes=slots["shard_size"] or SHARD_BYTES)
+    return Prepared(jobs, operators, writer, _identities(experts))
+
+
+@contextmanager
+def failures_are_clear(ctx: Context) -> Iterator[None]:
+    """Turns what the system refuses a merge into a RunError."""
     try:
-        headers = [_headers(artifact) for artifact, _ in experts]
-        base_headers = read_model_headers(base.path)
-        operators = _operators(method, [weight for _, weight in experts], rules, base_headers)
-        jobs = match_tensors(base_headers, headers, keep=slots["keep"], dtype=stored, reads=ctx.reads)
-        planned = [job.target for job in jobs if not isinstance(job, SameHead)]
-        copy_companions(base.path, ctx.out, dtype=named)
-        with ModelWriter(ctx.out, planned, shard_bytes=slots["shard_size"] or SHARD_BYTES) as writer:
-            stream(jobs, operators, writer, ctx, identities=_identities(experts))
+        yield
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise RunError(f"merging into {ctx.out} failed: {error.strerror}{where}") from error
@@ -102,7 +130,7 @@ def _canonical(
     weighted = [(artifact, 1.0 if weight is None else float(weight)) for artifact, weight in experts]
     columns = said_of_experts(method, rules)
 
-    def rank(place: int) -> tuple[str, float, list[float]]:
+    def rank(place: int) -> tuple[str, float, list[float | str]]:
         artifact, weight = weighted[place]
         return artifact.id, weight, [column[place] for column in columns]
 
@@ -112,13 +140,24 @@ def _canonical(
 
 
 def _operators(
-    method: Method, weights: list[float], rules: Sequence[Method], base: ModelHeaders
+    method: Method,
+    experts: Sequence[tuple[Artifact, float]],
+    rules: Sequence[Method],
+    base: ModelHeaders,
+    merged: Sequence[str],
+    ctx: Context,
 ) -> Callable[[str], Operator]:
-    """The operator of each tensor: the merge's own, or that of the first rule which means it."""
-    own = operator_of(method, weights)
+    """The operator of each tensor of `merged`: the merge's own, or that of the first rule which means it."""
+    models, weights = [artifact for artifact, _ in experts], [weight for _, weight in experts]
     placed = place_tensors(rules, base.tensors, base.folder) if rules else {}
+
+    def make(method: Method, weights: list[float], key: object) -> Operator:
+        names = [name for name in merged if placed.get(name) == key]
+        return operator_of(method, weights, measured(method, models, names, ctx))
+
+    own = make(method, weights, None)
     made = {
-        (number, place): operator_of(*values_at(rules[number], place, method, weights))
+        (number, place): make(*values_at(rules[number], place, method, weights), (number, place))
         for number, place in dict.fromkeys(placed.values())
     }
     return lambda name: made[placed[name]] if name in placed else own
@@ -134,8 +173,10 @@ def _identities(experts: Sequence[tuple[Artifact, float]]) -> list[str]:
     return identities
 
 
-def operator_of(method: Method, weights: list[float]) -> Operator:
-    """The arithmetic of a method: one of fusec's own, or what the package that brings the method names."""
-    module = method.kernel or f"fusec.runtime.kernels.merge.operators.{method.name}"
-    make: Callable[..., Operator] = importlib.import_module(module).operator
-    return make(weights, **method.args)
+def operator_of(method: Method, weights: list[float], found: Any = None) -> Operator:
+    """The arithmetic of a method: one of fusec's own, or what the package that brings the method names.
+
+    `found` is what experts were `measured` to do with data, where the method looks at that.
+    """
+    make: Callable[..., Operator] = module_of(method).operator
+    return make(weights, **method.args, **({} if found is None else {"measured": found}))

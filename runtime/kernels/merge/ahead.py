@@ -23,14 +23,14 @@ def announce(reader: Reader, job: Merge, start: int, stop: int, *, base: bool) -
 
 
 def _ranges(job: Merge, start: int, stop: int) -> Iterator[Range]:
-    taken = None if job.reads is None else job.reads.taken
+    fetched = None if job.reads is None else job.reads.fetched
     for i, change in enumerate(job.experts):
         source = change.change if isinstance(change, Stored) else change
         if isinstance(source, Source):
-            if job.reads is None or taken is None:
+            if job.reads is None or fetched is None:
                 yield _bytes(source, start, stop)
             else:
-                runs = job.reads.runs(start, stop, taken[i])
+                runs = job.reads.runs(start, stop, fetched[i])
                 yield from (_bytes(source, begin, end) for begin, end, wanted in runs if wanted)
 
 

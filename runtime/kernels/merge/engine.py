@@ -6,14 +6,14 @@ tiles together take about `WORKING_SET` bytes whatever the number of experts or 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
 
 from fusec.runtime.hf_folder import ModelWriter
-from fusec.runtime.kernel import Context
+from fusec.runtime.kernel import Context, Meter
 from fusec.runtime.kernels.merge.changes import paths_of
 from fusec.runtime.kernels.merge.match import Copy, Identical, Job, Merge, SameHead
 from fusec.runtime.kernels.merge.operator import Operators
@@ -40,7 +40,7 @@ def stream(
     """
     units = units_of(jobs, operators)
     with ExitStack() as stack:
-        files = Files(_paths(jobs), ctx.threads, stack)
+        files = Files(paths(jobs), ctx.threads, stack)
         shelf = Shelf(unit.job.target.name for unit in units if isinstance(unit.job, Merge))
         workers = [
             Worker(operators, Reader(files), writer, shelf, what, identities) for _ in range(ctx.threads)
@@ -58,22 +58,42 @@ def stream(
 
         pool = ThreadPoolExecutor(ctx.threads, "merge")
         try:
-            _follow([pool.submit(work, unit) for unit in units], workers, ctx, sum(map(written_by, jobs)))
+            follow([pool.submit(work, unit) for unit in units], Progress(ctx, jobs, workers))
             files.require_unchanged()
         finally:
             pool.shutdown(cancel_futures=True)
-            bases = {job.base.path for job in jobs if not isinstance(job, SameHead)}
-            for worker in workers:
-                worker.count_unused(bases)
-                ctx.meter.bytes_read += worker.base_bytes + worker.expert_bytes
-                ctx.meter.expert_bytes += worker.expert_bytes
-                ctx.meter.reused_bytes += worker.reused
-                ctx.meter.bytes_written += worker.written
+            count(jobs, workers, ctx.meter)
 
 
-def _follow(futures: list[Future[None]], workers: Sequence[Worker], ctx: Context, total: int) -> None:
-    """Waits for the units and reports bytes written; on a failure lets the units before it finish."""
-    pending, shown = set(futures), -1
+def count(jobs: Sequence[Job], workers: Sequence[Worker], meter: Meter) -> None:
+    """Adds what the workers used."""
+    bases = {job.base.path for job in jobs if not isinstance(job, SameHead)}
+    for worker in workers:
+        worker.count_unused(bases)
+        meter.bytes_read += worker.base_bytes + worker.expert_bytes
+        meter.expert_bytes += worker.expert_bytes
+        meter.reused_bytes += worker.reused
+        meter.bytes_written += worker.written
+
+
+class Progress:
+    """Reports the bytes that the workers of a merge have written."""
+
+    def __init__(self, ctx: Context, jobs: Sequence[Job], workers: Sequence[Worker]) -> None:
+        self._ctx, self._workers, self._total = ctx, workers, sum(map(written_by, jobs))
+        self._shown = -1
+
+    def __call__(self) -> None:
+        written = sum(worker.written for worker in self._workers)
+        step = written * _PROGRESS_STEPS // max(1, self._total)
+        if step != self._shown:
+            self._ctx.emit("progress", done=written, total=self._total, unit="bytes")
+            self._shown = step
+
+
+def follow(futures: list[Future[None]], tell: Callable[[], None]) -> None:
+    """Waits for the units, and tells now and then; on a failure lets the units before it finish."""
+    pending = set(futures)
     while pending:
         done, pending = wait(pending, timeout=1, return_when=FIRST_COMPLETED)
         if any(future.exception() for future in done):
@@ -81,25 +101,22 @@ def _follow(futures: list[Future[None]], workers: Sequence[Worker], ctx: Context
             started = [future for future in futures if not future.cancel()]
             wait(started)
             raise next(error for future in started if (error := future.exception()))
-        written = sum(worker.written for worker in workers)
-        step = written * _PROGRESS_STEPS // max(1, total)
-        if step != shown:
-            ctx.emit("progress", done=written, total=total, unit="bytes")
-            shown = step
+        tell()
 
 
-def _paths(jobs: Sequence[Job]) -> set[Path]:
-    paths = set()
+def paths(jobs: Iterable[Job]) -> set[Path]:
+    """The files that are read for jobs."""
+    found = set()
     for job in jobs:
         match job:
             case SameHead(head, embedding):
-                paths |= {head.path, embedding.path}
+                found |= {head.path, embedding.path}
             case Copy(_, base):
-                paths.add(base.path)
+                found.add(base.path)
             case Identical(_, base, experts) | Merge(_, base, experts):
-                paths.add(base.path)
+                found.add(base.path)
                 if isinstance(job, Merge) and job.earlier is not None:
-                    paths.add(job.earlier.path)
+                    found.add(job.earlier.path)
                 for expert in experts:
-                    paths |= paths_of(expert)
-    return paths
+                    found |= paths_of(expert)
+    return found

@@ -7,6 +7,8 @@ shards: no reduction along a tile, no library sum, no fused multiply-add. Sums o
 
 A package adds a method with a module that has `operator(weights, **arguments) -> Operator`: `weights` holds a
 number for each expert, in the order in which tiles give them, and `arguments` are those of the method.
+A method that has experts read data has `look()` in its module, which gives a `statistics.Look`; what that
+finds for each expert is one more argument, `measured`.
 """
 
 from __future__ import annotations

@@ -49,6 +49,15 @@ class Reads:
         """(K, B): whether bytes of the expert are read."""
         return self.read & ~self.zero
 
+    @cached_property
+    def fetched(self) -> Flags:
+        """(K, B): whether the bytes come from the expert's own file, not from one before it with the same."""
+        found = np.zeros_like(self.taken)
+        for owner in range(len(self.owner)):
+            sharing = self.taken & (self.owner == owner)
+            found |= sharing & (sharing.cumsum(axis=0) == 1)
+        return found
+
     def runs(self, start: int, stop: int, marks: NDArray[M]) -> Iterator[tuple[int, int, M]]:
         """A range of elements in runs of blocks with equal `marks` (B,): start, stop, and the mark."""
         first, last = start // self.block, -(-stop // self.block)

@@ -13,7 +13,7 @@ from fusec.compiler.methods.merge import MergeMethod
 from fusec.compiler.methods.rule import Place, Rule
 from fusec.compiler.points import around, mixed, mixed_fields
 from fusec.compiler.step import methods_of
-from fusec.runtime.kernel import Method, RunError
+from fusec.runtime.kernel import Artifact, Method, RunError
 
 Weights = Sequence[float]
 
@@ -44,13 +44,13 @@ def values_at(rule: Method, place: Place, method: Method, weights: Weights) -> t
     return method, list(mixed(*around(rows, *place)) if rows else weights)
 
 
-def said_of_experts(method: Method, rules: Sequence[Method]) -> list[Sequence[float]]:
-    """All that is said of the experts besides their weights: lists with a number for each."""
+def said_of_experts(method: Method, rules: Sequence[Method]) -> list[Sequence[float | str]]:
+    """All that is said of the experts besides their weights: lists with a number or an identity for each."""
     columns = list(_lists(method).values())
     for rule in rules:
         columns += _weight_points(rule)
         columns += (values for one in _method_points(rule) for values in _lists(one).values())
-    return columns
+    return [[one.id if isinstance(one, Artifact) else one for one in values] for values in columns]
 
 
 def rearranged(method: Method, places: Sequence[int]) -> Method:
@@ -68,8 +68,8 @@ def rearranged_rule(rule: Method, places: Sequence[int]) -> Method:
     return replace(rule, args={**rule.args, **args})
 
 
-def _lists(method: Method) -> dict[str, Sequence[float]]:
-    """The arguments with a number for each expert; methods of packages have none."""
+def _lists(method: Method) -> dict[str, Sequence[Any]]:
+    """The arguments with a number or data for each expert; methods of packages have none."""
     if method.kernel:
         return {}
     declared = methods_of("merge")[method.name]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from fusec.runtime.analysis.inner import Gram, total
-from fusec.runtime.kernels.merge.ahead import STRETCH, announce
+from fusec.runtime.kernels.merge.ahead import STRETCH
 from fusec.runtime.kernels.merge.changes import LowRank, Source, Stored, Unchanged
 from fusec.runtime.kernels.merge.codec import F32
 from fusec.runtime.kernels.merge.match import Merge
@@ -91,7 +91,7 @@ class TensorView:
         for at, count in split_at_blocks(self.begin, stop, size, block):
             if at + count > announced:
                 end = min(stop, max(announced + STRETCH, at + count))
-                announce(self.worker.reader, self.job, announced, end, base=self.worker.reads_base)
+                self.worker.announce(self.job, announced, end)
                 announced = end
             yield TileView(self.job, self.worker, at, count, buffers)
 
@@ -153,7 +153,7 @@ class TileView:
                 raise AssertionError("an unchanged expert is never present")
 
     def buffer(self, number: int) -> F32:
-        return self.worker.floats(number, self.size)
+        return self.worker.memory.floats(self.size, number)
 
     def _spare(self, number: int) -> F32:
         return self.buffer(self.spare + number)

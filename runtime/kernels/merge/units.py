@@ -20,16 +20,18 @@ class Unit:
     job: Job
     start: int = 0
     stop: int = 0
+    buffers: int = 0
 
     def tiles(self, part: TensorView, operator: Operator) -> Iterator[TileView]:
-        """The tiles of this unit, as the operator wants them."""
+        """The tiles of this unit, as the operator wants them; small enough for `buffers` at least."""
+        buffers = max(self.buffers, operator.buffers)
         match operator.grain:
             case "tensor":
-                return part.whole(operator.buffers)
+                return part.whole(buffers)
             case "rows":
-                return part.row_tiles(operator.buffers)
+                return part.row_tiles(buffers)
             case "elements" | "ordered":
-                return part.tiles(operator.buffers)
+                return part.tiles(buffers)
 
 
 def units_of(jobs: Sequence[Job], operators: Operators) -> list[Unit]:

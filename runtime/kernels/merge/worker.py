@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fusec.runtime.hf_folder import ModelWriter
 from fusec.runtime.kernel import RunError
+from fusec.runtime.kernels.merge.ahead import announce
 from fusec.runtime.kernels.merge.changes import LowRank, Source
 from fusec.runtime.kernels.merge.codec import F32, STORED, decode, encode, first_nonfinite, fits
 from fusec.runtime.kernels.merge.match import Copy, Identical, Merge, SameHead
+from fusec.runtime.kernels.merge.memory import Memory
 from fusec.runtime.kernels.merge.operator import Operator, Operators, Tile
 from fusec.runtime.kernels.merge.products import Factors
 from fusec.runtime.kernels.merge.reader import Reader
 from fusec.runtime.kernels.merge.reads import Reads
+from fusec.runtime.kernels.merge.scan import Scan
 from fusec.runtime.kernels.merge.seals import Seals
 from fusec.runtime.kernels.merge.shelf import Shelf
 from fusec.runtime.kernels.merge.tiles import WORKING_SET, TensorView, TileView
@@ -24,6 +29,9 @@ from fusec.runtime.kernels.merge.units import Unit
 from fusec.runtime.sources.adapter import Factor
 
 _COMPUTED, _BASE, _EARLIER = range(3)
+
+# An overflow on the way shows in the result, where it is an error.
+_IN_THE_RESULT: dict[str, Any] = {"over": "ignore", "invalid": "ignore"}
 
 
 class Worker:
@@ -40,22 +48,20 @@ class Worker:
         shelf: Shelf,
         what: str,
         identities: Sequence[str],
+        scan: Scan | None = None,
     ) -> None:
         self.operators, self.reader, self.writer = operators, reader, writer
-        self.shelf, self.what, self.identities = shelf, what, identities
+        self.shelf, self.what, self.identities, self.scan = shelf, what, identities, scan
         self.base_bytes = self.expert_bytes = self.reused = self.written = 0
         self.reads_base = False
-        self._raw = np.empty(0, np.uint8)
-        self._floats: list[F32] = []
+        self.memory = Memory() if scan is None else scan.memory
         self._seals = Seals()
 
     def do(self, unit: Unit) -> None:
         match unit.job:
             case Merge() as job:
-                try:
-                    self._merge(job, unit)
-                finally:
-                    self.shelf.done(job.target.name)
+                for _ in self.steps(job, unit):
+                    pass
             case Identical() as job:
                 for expert in job.experts:
                     problem = f"{expert} differs from the base's, and {job.target.dtype} is not merged"
@@ -71,6 +77,11 @@ class Worker:
                 self.expert_bytes += sum(self._require_equal(embedding, head, problem))
         self.reader.forget()
 
+    def announce(self, job: Merge, start: int, stop: int) -> None:
+        """What is read of a tensor next, between two flat indices; told once by all who share a scan."""
+        if self.scan is None or self.scan.is_news(stop):
+            announce(self.reader, job, start, stop, base=self.reads_base)
+
     def count_unused(self, bases: Container[Path]) -> None:
         """Counts what came of files and no read was given; `bases` are those of the base."""
         for path, count in self.reader.unused():
@@ -79,17 +90,25 @@ class Worker:
             else:
                 self.expert_bytes += count
 
-    # An overflow on the way shows in the result, where it is an error.
-    @np.errstate(over="ignore", invalid="ignore")
-    def _merge(self, job: Merge, unit: Unit) -> None:
+    def steps(self, job: Merge, unit: Unit) -> Iterator[int]:
+        """Merges a unit; stops where the tensor is prepared, and before each tile, and gives its start."""
         operator = self.operators(job.target.name)
+        try:
+            merge = self._prepared(job, operator)
+            yield unit.start
+            for begin, end in self._runs(job, unit, operator):
+                for tile in unit.tiles(TensorView(job, self, begin, end), operator):
+                    yield tile.start
+                    self._merge_tile(job, merge, tile)
+        finally:
+            self.shelf.done(job.target.name)
 
+    def _prepared(self, job: Merge, operator: Operator) -> Callable[[Tile], F32]:
         def start() -> Callable[[Tile], F32]:
             return operator.start(TensorView(job, self))
 
-        merge = self.shelf.get(job.target.name, "start", start, helper=self)
-        for begin, end in self._runs(job, unit, operator):
-            self._merge_range(job, merge, unit.tiles(TensorView(job, self, begin, end), operator))
+        with np.errstate(**_IN_THE_RESULT):
+            return self.shelf.get(job.target.name, "start", start, helper=self)
 
     def _runs(self, job: Merge, unit: Unit, operator: Operator) -> Iterator[tuple[int, int]]:
         """The parts of a unit to compute; what lies in the base or an earlier result is copied on the way."""
@@ -121,21 +140,22 @@ class Worker:
             origins[reads.made & (origins == _COMPUTED)] = _EARLIER
         return origins
 
-    def _merge_range(self, job: Merge, merge: Callable[[Tile], F32], tiles: Iterator[TileView]) -> None:
+    def _merge_tile(self, job: Merge, merge: Callable[[Tile], F32], tile: TileView) -> None:
         target, dtype = job.target, STORED[job.target.dtype]
-        for tile in tiles:
+        shared = nullcontext() if self.scan is None else self.scan.tile(tile.start, tile.size)
+        with np.errstate(**_IN_THE_RESULT), shared:
             values = merge(tile)
-            out = self.raw(values.size, dtype)
-            finite = fits(values, target.dtype)
-            encode(values, target.dtype, out, finite=finite)
-            if not finite:
-                where = tile.start + (first_nonfinite(out, target.dtype) or 0)
-                raise RunError(
-                    f"{self.what} `{target.name}` overflows {target.dtype} at flat index {where}",
-                    hint="use smaller weights or a wider dtype",
-                )
-            self.writer.write(target.name, tile.start * dtype.itemsize, out)
-            self.written += out.nbytes
+        out = self.memory.raw(values.size, dtype)
+        finite = fits(values, target.dtype)
+        encode(values, target.dtype, out, finite=finite)
+        if not finite:
+            where = tile.start + (first_nonfinite(out, target.dtype) or 0)
+            raise RunError(
+                f"{self.what} `{target.name}` overflows {target.dtype} at flat index {where}",
+                hint="use smaller weights or a wider dtype",
+            )
+        self.writer.write(target.name, tile.start * dtype.itemsize, out)
+        self.written += out.nbytes
 
     def _copy(self, job: Copy | Identical) -> None:
         self._copy_range(job, job.base.tensor.start, job.base.tensor.bytes, 0)
@@ -164,8 +184,19 @@ class Worker:
 
         `sealed` has the plan of an expert's reads and its number, where the bytes must be those of the plan.
         """
+        if self.scan is not None and self.scan.open:
+            return self.scan.read(source, out, lambda raw, to: self._fetch(source, start, raw, to, sealed))
+        return self._fetch(source, start, self._raw_for(source, out), out, sealed)
+
+    def _raw_for(self, source: Source, out: F32) -> NDArray:
         dtype = source.tensor.dtype
-        stored = out if dtype == "F32" else self.raw(out.size, STORED[dtype])
+        return out if dtype == "F32" else self.memory.raw(out.size, STORED[dtype])
+
+    def _fetch(
+        self, source: Source, start: int, stored: NDArray, out: F32, sealed: tuple[Reads, int] | None = None
+    ) -> int:
+        """Reads into `stored` and decodes into `out`."""
+        dtype = source.tensor.dtype
         offset = source.tensor.start + start * stored.itemsize
         came = self.reader.read(source, offset, stored)
         if sealed is not None:
@@ -190,18 +221,7 @@ class Worker:
     def _factor(self, path: Path, factor: Factor) -> F32:
         source, values = Source(path, factor.tensor), np.empty(factor.tensor.elements, np.float32)
         for at in range(0, values.size, WORKING_SET):
-            self.expert_bytes += self.read(source, at, values[at : at + WORKING_SET])
+            piece = values[at : at + WORKING_SET]
+            self.expert_bytes += self._fetch(source, at, self._raw_for(source, piece), piece)
         matrix = values.reshape(factor.tensor.shape)
         return matrix if factor.across else np.ascontiguousarray(matrix.T)
-
-    def raw(self, elements: int, dtype: np.dtype) -> NDArray:
-        if self._raw.size < elements * dtype.itemsize:
-            self._raw = np.empty(elements * dtype.itemsize, np.uint8)
-        return self._raw[: elements * dtype.itemsize].view(dtype)
-
-    def floats(self, number: int, elements: int) -> F32:
-        while len(self._floats) <= number:
-            self._floats.append(np.empty(0, np.float32))
-        if self._floats[number].size < elements:
-            self._floats[number] = np.empty(elements, np.float32)
-        return self._floats[number][:elements]
