@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from fusec.cli.columns import columns
 from fusec.compiler.packages import PackageProblem
-from fusec.compiler.slots import Amount, Want
+from fusec.compiler.slots import Amount, OneOrEach, Want
 from fusec.compiler.step import (
     Declared,
     Method,
@@ -156,7 +156,8 @@ def _everything(field: FieldInfo) -> list[Any]:
     from typing import get_args
 
     inner = [item for arm in get_args(field.annotation) for item in getattr(arm, "__metadata__", ())]
-    return [*field.metadata, *inner]
+    each = [bound for item in field.metadata if isinstance(item, OneOrEach) for bound in item.bounds]
+    return [*field.metadata, *inner, *each]
 
 
 def _manual(cls: type) -> str:

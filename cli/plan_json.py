@@ -44,6 +44,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             }
             for limit in plan.limits
         ],
+        "scans": [list(names) for names in plan.scans],
         "passes": [{"name": p.name, "before": p.before, "after": p.after} for p in plan.passes],
         "packages": [{"name": p.name, "version": p.version, "sha256": p.sha256} for p in plan.packages],
         "unpinned": [source.name for source in plan.sources if not source.facts.pinned_by_content],

@@ -129,6 +129,7 @@ def _footer(plan: Plan, graph: Graph) -> str:
     checks = sum(isinstance(goal, Check) for goal in graph.goals)
     if checks:
         lines.append(("checks", f"{checks}, outputs wait for them"))
+    lines += [("scan", _scan(names)) for names in plan.scans]
     lines += [("budget", _limit(limit)) for limit in plan.limits]
     lines.append(("passes", ", ".join(map(str, plan.passes))))
     loose = [source for source in plan.sources if not source.facts.pinned_by_content]
@@ -140,6 +141,11 @@ def _footer(plan: Plan, graph: Graph) -> str:
     lines.append(("rates", plan.rates))
     lines.append(("plan", plan.id[:8]))
     return columns(lines)
+
+
+def _scan(names: tuple[str, ...]) -> str:
+    first = shortened(names[0], NODE_WIDTH)
+    return f"{first} and {len(names) - 1} more read their experts together, at its cost"
 
 
 def _limit(limit: PlannedLimit) -> str:

@@ -14,7 +14,7 @@ from fusec.compiler.foreign import blamed, result_type, verb_at
 from fusec.compiler.scope import Scope
 from fusec.compiler.slots import Input, RowOf, Want
 from fusec.compiler.step import Declared, Method, Step
-from fusec.compiler.values import UNKNOWN, Broken, Measure
+from fusec.compiler.values import UNKNOWN, Broken, Measure, describe
 from fusec.lang import tree
 from fusec.lang.codes.fuse002_unexpected import Unexpected
 from fusec.lang.codes.fuse102_declared_twice import DeclaredTwice
@@ -216,6 +216,8 @@ def _want(cls: type[Step], wants: Mapping[str, Want], name: str) -> Want | None:
 
 def _subject(c: Checker, cls: type[Step], subject: Subject) -> Any:
     value, at = subject
+    if not cls.subject:
+        return c.wrong(at, describe(value), "nothing before `|>`", f"`{cls.verb}`")
     want = cls.wants()[cls.subject]
     return fit(c, value, want, tree.Name(span=at, id=at.text), cls.verb)
 

@@ -156,11 +156,12 @@ def make_plan(
 
     `planner` decides what merges under a budget read; without one the run does.
     """
+    known = graph_ids(graph)
     graph, traces = optimize(graph, without=without)
     limit = next((limit for limit in typed.limits if limit.name == "expert_reads"), None)
     if limit is not None and planner is not None and "read_budget" not in without:
-        before = len(graph.nodes)
-        graph = read_budget(graph, types_of(graph), int(limit.value.value), planner, stored)
+        before, sharing = len(graph.nodes), "share_scans" not in without
+        graph = read_budget(graph, types_of(graph), int(limit.value.value), planner, stored, sharing=sharing)
         traces = (*traces, Trace("read_budget", before, len(graph.nodes)))
     ids = graph_ids(graph)
     todo = missing(graph, ids, () if "reuse" in without else stored)
@@ -178,7 +179,9 @@ def make_plan(
             state = "source"
         task = Task(name, node.verb, node.revision, ids[name], node.grade, state, Cost(), Range())
         if state == "new":
-            reads = planner.plan(node) if planner is not None else None
+            # A planner finds inputs by what they were: of one that got a budget since, only the run can tell.
+            same = all(known.get(ref.node) == ids[ref.node] for ref in node.inputs)
+            reads = planner.plan(node) if planner is not None and same else None
             if isinstance(reads, UnknownBlocks):
                 task = msgspec.structs.replace(task, unknown=reads)
             elif reads is not None:

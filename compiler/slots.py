@@ -149,9 +149,10 @@ class ListOf(msgspec.Struct, frozen=True):
 
 
 class OneOrEach(msgspec.Struct, frozen=True):
-    """A number for all inputs, or a list with one for each in their order."""
+    """A number for all inputs, or a list with one for each in their order; each within `bounds`."""
 
     item: Plain
+    bounds: tuple[Gt | Ge | Le, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.item} or List[{self.item}]"

@@ -233,7 +233,8 @@ class _OnePerFile(Mapping[str, type[Method]]):
     def __getitem__(self, name: str) -> type[Method]:
         if name not in self._names:
             raise KeyError(name)
-        return next(iter(_declared_in(importlib.import_module(f"{self._package}.{name}"), name).values()))
+        family = self._package.rpartition(".")[2]
+        return _declared_in(importlib.import_module(f"{self._package}.{name}"), family)[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self._names
@@ -251,13 +252,13 @@ def methods_of(family: str) -> Mapping[str, type[Method]]:
     if family not in family_names():
         return {}
     module = importlib.import_module(f"fusec.compiler.methods.{family}")
-    return _OnePerFile(module) if hasattr(module, "__path__") else _declared_in(module)
+    return _OnePerFile(module) if hasattr(module, "__path__") else _declared_in(module, family)
 
 
-def _declared_in(module: types.ModuleType, only: str = "") -> dict[str, type[Method]]:
+def _declared_in(module: types.ModuleType, family: str) -> dict[str, type[Method]]:
+    """The methods of a family in a module, which may have imported those of others."""
     classes = (v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Method))
-    named = {cls.name: cls for cls in classes if getattr(cls, "family", "")}
-    return {name: cls for name, cls in named.items() if not only or name == only}
+    return {cls.name: cls for cls in classes if getattr(cls, "family", "") == family}
 
 
 def find_method(name: str) -> type[Method] | None:

@@ -55,18 +55,20 @@ class Plan:
         device: str = "cpu",
         gate: bool = True,
         publish: bool = True,
+        analyze: bool = False,
     ) -> Manifest:
         """Pin what is not pinned, compute what `store` lacks, decide the checks, publish the outputs.
 
         `store` is `.fusec` beside the spec by default. Raises `SpecError` when pinning shows an error or
         the budget is exceeded, `RunError` when a task fails. With `gate`, a check that fails keeps the
-        outputs unpublished; the manifest then says `gate="closed"`.
+        outputs unpublished; the manifest then says `gate="closed"`. With `analyze`, merges that read their
+        models whole tell the catalog of the store what is in them.
         """
         from fusec.runtime.executors.local import Options, run_plan
         from fusec.runtime.preparing import prepare
         from fusec.runtime.store import Store
 
-        options = Options(threads=threads, device=device, gate=gate, publish=publish)
+        options = Options(threads=threads, device=device, gate=gate, publish=publish, analyze=analyze)
         opened = Store(self._store(store))
         try:
             ready = prepare(self.session, self.checked, opened)

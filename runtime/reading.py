@@ -63,6 +63,8 @@ class Merging:
     max_error: float | None
     analysis: Any
     block: int
+    code: tuple[str, ...]
+    """What computes it: the revision of the step, and the packages whose code takes part."""
 
     @cached_property
     def ruled(self) -> Mapping[str, Choice]:
@@ -116,6 +118,7 @@ def merging(node: Node, place: Place) -> Merging | None:
         max_error=slots["max_error"],
         analysis=slots["analysis"],
         block=slots["block"],
+        code=(str(node.revision), *map(str, node.packages)),
     )
 
 

@@ -1,7 +1,7 @@
 """Recipes of blocks: what every block of a merged model was made from, so that a later merge need not again.
 
-A recipe hashes all that decides a block's bytes: the method, the output dtype, the base's block, and of every
-expert that takes part its weight and its block, in the order of the sum. Where a method looks at whole
+A recipe hashes all that decides a block's bytes: the code, the method, the output dtype, the base's block, and
+of every expert that takes part its weight and its block, in the order of the sum. Where a method looks at whole
 tensors, all blocks of the tensor count. Equal recipes are equal bytes: after one expert changed, only what
 changed is read again, and merges under several budgets share what they read alike.
 """
@@ -97,17 +97,21 @@ def _recipes(family: Family, merge: Merging, name: str, reads: Reads) -> NDArray
     assert hashes is not None
     method, numbers = (way := merge.choice(name)).method, way.numbers
     whole, random = not method.local, "seed" in type(method).model_fields
-    recipe = [method.name, method.model_dump(mode="json"), merge.dtype]
+    recipe = [merge.code, method.name, method.model_dump(mode="json"), merge.dtype]
     head = sha256(msgspec.msgpack.encode([reads.block, recipe, name if whole else ""]))
     if whole:
         head.update(msgspec.msgpack.encode([expert.id for expert in merge.experts] if random else []))
-    if method.divides or not (method.weighted and method.of_changes):
+    if whole or method.kernel or method.divides or not (method.weighted and method.of_changes):
         head.update(msgspec.msgpack.encode(numbers))  # experts that change nothing count all the same
-    weights = [msgspec.msgpack.encode(weight) for weight in numbers]
+    # Equal bytes of another dtype are other weights, and bytes of a delta are no weights.
+    said = [
+        msgspec.msgpack.encode([number, method.of_expert(k), form])
+        for k, (number, form) in enumerate(zip(numbers, family.forms(name), strict=True))
+    ]
     parts = []
     for block in range(len(base)):
         present = np.flatnonzero(reads.taken[:, block]).tolist()
-        own = b"".join(weights[k] + hashes[k, block].tobytes() for k in present)
+        own = b"".join(said[k] + hashes[k, block].tobytes() for k in present)
         rest = bytes([reads.resting and not present])
         parts.append(base[block].tobytes() + rest + own)
     recipes = []

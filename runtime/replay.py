@@ -40,7 +40,8 @@ def replay_run(manifest: Path, base: Path | None = None, listeners: tuple[Listen
     """Run the plan beside `manifest` in an empty store, with as many threads, publishing nothing.
 
     Every result that the run recorded, and every check with its values, is compared by content. `base` is
-    where relative sources start, the folder of the store by default. Raises `RunError` when a task fails.
+    where relative sources start, the folder of the store by default. Sources must be what they were, but of
+    an expert under a read budget only the blocks that were read. Raises `RunError` when a task fails.
     """
     place = place_of(manifest)
     before = load_manifest(place.manifest)
@@ -50,6 +51,7 @@ def replay_run(manifest: Path, base: Path | None = None, listeners: tuple[Listen
         device=before.environment.device,
         gate=False,
         publish=False,
+        by_blocks=True,
         listeners=listeners,
     )
     with tempfile.TemporaryDirectory(prefix="fusec-replay-") as scratch:

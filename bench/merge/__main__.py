@@ -19,10 +19,12 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from . import tables
-from .arena import Arena, Outcome
+from . import costs, savings
+from .arena import Arena
 from .family import shape_of, write_family
 from .markdown import Table
+from .runs import Outcome, Runs
+from .scope import Scope
 
 KEYS = ("T1", "T2", "T2b", "T3", "T4", "T5", "T6", "T7")
 
@@ -30,7 +32,7 @@ KEYS = ("T1", "T2", "T2b", "T3", "T4", "T5", "T6", "T7")
 def main() -> int:
     args = _arguments()
     megabytes, most = (16, 4) if args.quick else (700, 16)
-    scope = tables.Scope((4,), 4, 2) if args.quick else tables.Scope()
+    scope = Scope((4,), 4, 2) if args.quick else Scope()
     if args.counts:
         counts = tuple(map(int, args.counts.split(",")))
         scope = replace(scope, counts=counts, at=min(scope.at, max(counts)))
@@ -43,13 +45,15 @@ def main() -> int:
         if not (family / "family.json").exists():
             _say(f"writing {most} experts of {megabytes} MB to {family}")
             write_family(family, most, shape_of(megabytes))
-        arena = Arena(family, work, args.out.resolve(), repeats=1 if args.quick else args.repeats, tell=_say)
+        out = args.out.resolve()
+        runs = Runs(out / "runs.jsonl", repeats=1 if args.quick else args.repeats, tell=_say)
         if args.resume:
-            arena.resume()
-        elif arena.log.exists():
-            arena.log.unlink()
+            runs.resume()
+        else:
+            runs.log.write_text("")
+        arena = Arena(family, work, out, runs)
         print(f"Models of {arena.model_bytes / 1e6:.0f} MB. {_machine()}\n", flush=True)
-        _run(arena, scope, args.tables.split(","), args.out)
+        _run(arena, scope, args.tables.split(","))
     return 0
 
 
@@ -80,26 +84,26 @@ def _arguments() -> argparse.Namespace:
     return args
 
 
-def _run(arena: Arena, scope: tables.Scope, chosen: list[str], out: Path) -> None:
+def _run(arena: Arena, scope: Scope, chosen: list[str]) -> None:
     prepared: dict[str, Outcome] = {
         "first merge": arena.lock(scope.most),
         "analyse": arena.analyse(scope.most),
     }
     makers: dict[str, Callable[[], Table]] = {
-        "T1": lambda: tables.reads(arena, scope),
-        "T2": lambda: tables.times(arena, scope),
-        "T2b": lambda: tables.throttled(arena, scope),
-        "T3": lambda: tables.total_io(arena, scope),
-        "T4": lambda: tables.budgets(arena, scope),
-        "T5": lambda: tables.operators(arena, scope),
-        "T6": lambda: tables.ablations(arena, scope),
-        "T7": lambda: tables.overhead(arena, scope, prepared),
+        "T1": lambda: costs.reads(arena, scope),
+        "T2": lambda: costs.times(arena, scope),
+        "T2b": lambda: costs.throttled(arena, scope),
+        "T3": lambda: costs.total_io(arena, scope),
+        "T4": lambda: savings.budgets(arena, scope),
+        "T5": lambda: costs.operators(arena, scope),
+        "T6": lambda: savings.ablations(arena, scope),
+        "T7": lambda: savings.overhead(arena, scope, prepared),
     }
     for key in chosen:
         _say(f"{key} ...")
         table = makers[key]()
         print(table.markdown(), flush=True)
-        (out / f"{key}.json").write_text(json.dumps(asdict(table), indent=1) + "\n")
+        (arena.out / f"{key}.json").write_text(json.dumps(asdict(table), indent=1) + "\n")
 
 
 def _machine() -> str:

@@ -145,7 +145,7 @@ class Arena:
         if what not in self.runs.done or not folder.exists():
             fresh(folder)
             shutil.copytree(self.stores[LOCKED], folder, dirs_exist_ok=True)
-            command = [FUSEC, "catalog", "analyze", "--gram", "--store", folder / ".fusec"]
+            command: list[str | Path] = [FUSEC, "catalog", "analyze", "--gram", "--store", folder / ".fusec"]
             command += ["--base", self.base, *self.experts(count)]
             command += ["--block", str(block)] if block is not None else []
             self.runs.once(what, command, self._cold(count))

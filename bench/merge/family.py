@@ -31,7 +31,11 @@ from fusec.runtime.hf_folder import ModelWriter, PlannedTensor
 
 F32 = NDArray[np.float32]
 NAMED = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}
-STORED = {"BF16": np.dtype(np.uint16), "F16": np.dtype(np.float16), "F32": np.dtype(np.float32)}
+STORED: dict[str, np.dtype] = {
+    "BF16": np.dtype(np.uint16),
+    "F16": np.dtype(np.float16),
+    "F32": np.dtype(np.float32),
+}
 TRUTH = "family.json"
 _BYTE_TOKENS = 256
 _WEIGHT_SCALE = 0.02
@@ -221,8 +225,8 @@ def _rounded(values: F32, dtype: str) -> tuple[NDArray, F32]:
         stored = values.astype(STORED[dtype])
         return stored, stored.astype(np.float32)
     bits = values.view(np.uint32)
-    bits = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
-    return bits.astype(np.uint16), (bits << 16).view(np.float32)
+    upper = (bits + np.uint32(0x7FFF) + ((bits >> 16) & np.uint32(1))) >> np.uint32(16)
+    return upper.astype(np.uint16), (upper << np.uint32(16)).view(np.float32)
 
 
 def write_tokenizer(folder: Path) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .measure import Measured
-
 Cell = str | int | float | None
 
 
@@ -40,12 +38,3 @@ def shown(cell: Cell) -> str:
 
 def megabytes(count: float) -> float:
     return count / 1e6
-
-
-def amounts(found: Measured) -> list[Cell]:
-    """Wall s, CPU s, MB read, MB written, peak anonymous MB."""
-    sizes = (found.read, found.written, found.anonymous)
-    return [found.wall, found.cpu, *(round(megabytes(size)) for size in sizes)]
-
-
-AMOUNTS = ("wall s", "CPU s", "read MB", "written MB", "anonymous MB")

@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 _PIECE = 1 << 20
 DENSITY = 0.5
@@ -51,15 +52,15 @@ def naive(method: str, out: Path, base: Path, experts: Sequence[Path]) -> None:
     save_file(merged, out / "model.safetensors", metadata={"format": "pt"})
 
 
-def _linear(base, experts):  # type: ignore[no-untyped-def]
+def _linear(base, experts):
     return sum(experts) / len(experts)
 
 
-def _task_arithmetic(base, experts):  # type: ignore[no-untyped-def]
+def _task_arithmetic(base, experts):
     return base + sum(e - base for e in experts) / len(experts)
 
 
-def _ties(base, experts):  # type: ignore[no-untyped-def]
+def _ties(base, experts):
     import torch
 
     trimmed = []
@@ -73,15 +74,18 @@ def _ties(base, experts):  # type: ignore[no-untyped-def]
     return base + (deltas * agrees).sum(0) / agrees.sum(0).clamp(min=1)
 
 
-NAIVE: dict[str, Callable] = {"linear": _linear, "task_arithmetic": _task_arithmetic, "ties": _ties}
+NAIVE: dict[str, Callable[..., Any]] = {"linear": _linear, "task_arithmetic": _task_arithmetic, "ties": _ties}
 
 
 def main() -> None:
     kind, *rest = sys.argv[1:]
-    method = [rest.pop(0)] if kind == "naive" else []
+    method = rest.pop(0) if kind == "naive" else ""
     out, base, *experts = map(Path, rest)
     out.mkdir(parents=True, exist_ok=True)
-    {"floor": floor, "naive": naive}[kind](*method, out, base, experts)
+    if kind == "floor":
+        floor(out, base, experts)
+    else:
+        naive(method, out, base, experts)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ CLOSED, FAILED = 3, 4
 @store_option
 @base_option("the folder of the spec or plan")
 @click.option("--no-gate", is_flag=True, help="Publish outputs even where a check fails, and record it.")
+@click.option("--analyze", is_flag=True, help="Let merges that read everything measure it for the catalog.")
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads to compute with.")
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), help="Where to train and score; cpu by default."
@@ -54,6 +55,7 @@ def command(
     store: Path | None,
     base: Path | None,
     no_gate: bool,
+    analyze: bool,
     threads: int | None,
     device: str | None,
     as_json: bool,
@@ -64,6 +66,9 @@ def command(
     planned. Its relative paths start at the folder the plan file lies in, unless --base names another;
     its sources must be pinned (`fusec lock`).
 
+    With --analyze, a merge that reads its models whole leaves behind what `fusec catalog analyze --base`
+    would have found out, without reading anything twice. It takes more processor time, so it is off.
+
     Example: fusec run specs/quickstart.fuse --set steps=20 --threads 2
     """
     from fusec.cli.quiet import quiet_libraries
@@ -72,7 +77,7 @@ def command(
     from fusec.cli.planning import Wish
     from fusec.runtime.executors.local import Options
 
-    options = Options(gate=not no_gate, threads=threads)
+    options = Options(gate=not no_gate, threads=threads, analyze=analyze)
     if device is not None:
         options = replace(options, device=device)
     if what.suffix != ".fuse":

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-_PARTS = {
-    "self_attn": ("q_proj", "k_proj", "v_proj", "o_proj"),
-    "mlp": ("gate_proj", "up_proj", "down_proj"),
-    "input_layernorm": (),
-    "post_attention_layernorm": (),
-    "embed_tokens": (),
-    "lm_head": (),
-    "model.norm": (),
-}
-"""Parts of a layer and of a model, with what is inside of them: no tensor belongs to two of a kind."""
-
-_PATHS = {part: (part,) for part in _PARTS} | {
-    inner: (part, inner) for part, inside in _PARTS.items() for inner in inside
-}
+_ATTENTION = frozenset({"q_proj", "k_proj", "v_proj", "o_proj"})
+_MLP = frozenset({"gate_proj", "up_proj", "down_proj"})
+_ENDS = frozenset({"embed_tokens", "embed", "lm_head"})
+_EXCLUSIVE = (
+    _ENDS | {"self_attn", "mlp", "input_layernorm", "post_attention_layernorm", "model.norm"},
+    _ENDS | _ATTENTION | _MLP | {"norm"},
+    _ATTENTION | {"mlp"},
+    _MLP | {"self_attn"},
+)
+"""Words of names, of which none is part of a tensor's name beside another of the same set."""
 
 
 def apart(one: str, other: str) -> bool:
-    """Whether no tensor has both in its name; only names that everybody uses are known to be apart."""
-    a, b = _PATHS.get(one), _PATHS.get(other)
-    return a is not None and b is not None and any(x != y for x, y in zip(a, b, strict=False))
+    """Whether no tensor has both in its name; only words that everybody uses are known to be apart."""
+    nested = one in other or other in one
+    return not nested and any(one in words and other in words for words in _EXCLUSIVE)
 
 
 def in_order(lists: Iterable[Sequence[str]]) -> tuple[str, ...] | None:

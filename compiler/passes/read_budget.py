@@ -1,9 +1,10 @@
 """Divide one budget of expert reads among merges, so that a further byte would help each as much.
 
-Fires where the merges that are not stored would read more than the `budget` block allows. Merges with a
-budget of their own keep it, and so do those whose method reads its experts whole; the others get what is
-left. Changes results, by request: a share becomes part of what a merge is. Declines where the catalog does
-not know every expert, and where nothing would be left; the plan then exceeds its budget and says so.
+Fires where the merges that are not stored would read more than the `budget` block allows, also where those
+that can read together do. Merges with a budget of their own keep it, and so do those whose method reads its
+experts whole; the others get what is left. Changes results, by request: a share becomes part of what a merge
+is. Declines where the catalog does not know every expert, and where nothing would be left; the plan then
+exceeds its budget and says so.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import msgspec
 
 from fusec.compiler.identity import graph_ids
 from fusec.compiler.ir import Graph, Node, Ref
+from fusec.compiler.methods.merge import Passes
 from fusec.compiler.passes.reuse import missing
+from fusec.compiler.passes.share_scans import read_by_others, share_scans
 from fusec.compiler.reads.limits import has_budget
 from fusec.compiler.reads.planned import Planner
 from fusec.compiler.step import raise_step
@@ -23,14 +26,31 @@ from fusec.lang.types import Type
 
 
 def read_budget(
-    graph: Graph, types: Mapping[Ref, Type], limit: int, planner: Planner, stored: Container[str]
+    graph: Graph,
+    types: Mapping[Ref, Type],
+    limit: int,
+    planner: Planner,
+    stored: Container[str],
+    *,
+    sharing: bool = True,
 ) -> Graph:
-    merges = {name: _merge(node, types) for name, node in graph.nodes.items() if node.verb == "merge"}
+    todo = missing(graph, graph_ids(graph), stored)
+    # What is stored reads nothing and stays what it is, and so does all that is made from it.
+    merges = {
+        name: _merge(node, types)
+        for name, node in graph.nodes.items()
+        if node.verb == "merge" and name in todo
+    }
     needs = {
         name: int(merge.cost(graph.nodes[name].type).expert_reads.likely) for name, merge in merges.items()
     }
-    todo = missing(graph, graph_ids(graph), stored)
-    if sum(need for name, need in needs.items() if name in todo) <= limit:
+    # Merges that read together need the bytes of one, until they get budgets of their own.
+    others = read_by_others(graph, types, share_scans(graph, types, todo)) if sharing else {}
+    together = sum(
+        merge.cost_beside(graph.nodes[name].type, others.get(name, Passes(0, 0))).expert_reads.likely
+        for name, merge in merges.items()
+    )
+    if together <= limit:
         return graph
     open_to_less = [
         name

@@ -103,6 +103,10 @@ class Family:
                 known[expert] = table.hashes
         return known
 
+    def forms(self, tensor: str) -> tuple[str, ...]:
+        """(K,) how the bytes of each expert are meant: weights or a change, and their dtype."""
+        return tuple(_form(change) for change in self._by_name[tensor].experts)
+
     def base_hashes(self, tensor: str) -> NDArray[np.uint8]:
         """(B, 16) what the base's blocks hash to; not for the tier of samples."""
         return self._weights(0, self._by_name[tensor].base.tensor.name).hashes
@@ -316,6 +320,15 @@ def _roots(
             (f"the experts of {base.folder} were not compared with each other",), f"{command} --gram"
         )
     return roots, None
+
+
+def _form(change: Change) -> str:
+    match change:
+        case Source(_, tensor):
+            return f"weights {tensor.dtype}"
+        case Stored(source):
+            return f"change {source.tensor.dtype}"
+    return ""
 
 
 def _bytes_of(change: Change) -> int:

@@ -10,9 +10,9 @@ import importlib
 import os
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -55,6 +55,7 @@ from fusec.runtime.reading_now import Decided, decide_reads
 from fusec.runtime.recipes import remember
 from fusec.runtime.record import manifest_of, node_record
 from fusec.runtime.runs import MANIFEST
+from fusec.runtime.sealed import is_sealed
 from fusec.runtime.sources import open_data, open_model, open_tokenizer, require_unchanged
 from fusec.runtime.store import Store
 from fusec.runtime.trouble import may_pass, refusals_are_clear
@@ -65,14 +66,29 @@ from fusec.runtime.values import kernel_values
 class Options:
     """How to run: nothing here changes the bytes of an `exact` result.
 
-    Without `threads` a run uses the processors of the plan's target, or all of this machine.
+    Without `threads` a run uses the processors of the plan's target, or all of this machine. With `analyze`,
+    merges that read their models whole tell the catalog what is in them. With `by_blocks`, experts of which a
+    plan names the blocks are checked by those blocks alone.
     """
 
     threads: int | None = None
     device: str = "cpu"
     gate: bool = True
     publish: bool = True
+    by_blocks: bool = False
+    analyze: bool = False
     listeners: tuple[Listener, ...] = ()
+
+
+State = Literal["computed", "reused"]
+
+
+@dataclass(frozen=True)
+class Tries:
+    """What several tasks that were tried at once came to, by name."""
+
+    made: dict[str, tuple[Artifact, State]] = field(default_factory=dict)
+    failed: dict[str, RunError] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -183,7 +199,7 @@ class _Run:
         manifest = manifest_of(
             self.plan,
             run=self.id,
-            nodes=self.records.values(),
+            nodes=[self.records[name] for name in self.graph.nodes if name in self.records],
             checks=checks,
             outputs=outputs,
             gate=gate,
@@ -225,7 +241,8 @@ class _Run:
                 if name in needed:
                     self.artifacts[name] = self._open(node, needed)
             elif name in needed:
-                self._compute(node)
+                if name not in self.records:
+                    self._compute_all([self.graph.nodes[one] for one in self._with(name) if one in needed])
             elif self.ids[name] in present:
                 self._reuse(node)
 
@@ -241,6 +258,7 @@ class _Run:
             digest=self.store.catalog.file_digest,
             cache=self.store.remote,
             whole=reads_whole(self.graph, node.name, needed),
+            sealed=self.options.by_blocks and is_sealed(self.graph, node.name, needed, self.tasks),
         )
         return Artifact(kind_of_node(node), path, self.ids[node.name])
 
@@ -251,27 +269,66 @@ class _Run:
         self.log(TaskFinished(task=node.name, id=artifact.id, state="reused", seconds=0.0))
         self.records[node.name] = self._record(node, artifact, "reused", {})
 
-    def _compute(self, node: Node) -> None:
-        id, begin, meter, memory = self.ids[node.name], time.monotonic(), Meter(), PeakMemory()
-        self.log(TaskStarted(task=node.name, verb=node.verb, id=id))
-        retries = 0
+    def _with(self, name: str) -> tuple[str, ...]:
+        """The nodes that are done at once with one of them."""
+        return next((names for names in self.plan.scans if name in names), (name,))
+
+    def _compute_all(self, nodes: Sequence[Node]) -> None:
+        """Compute one node, or the merges of one scan; a failure of one leaves the others' results."""
+        begin, memory, first = time.monotonic(), PeakMemory(), Tries()
+        meters = {node.name: Meter() for node in nodes}
+        for node in nodes:
+            self.log(TaskStarted(task=node.name, verb=node.verb, id=self.ids[node.name]))
+        if len(nodes) > 1:
+            first = self._attempt_together(nodes, meters)
+        # Those that share a scan share its time.
+        passed = (time.monotonic() - begin) / len(nodes)
+        failures = []
+        for node in sorted(nodes, key=lambda node: node.name in first.failed):
+            began = time.monotonic()
+            try:
+                artifact, state, retries = self._insist(node, meters[node.name], first)
+            except RunError as error:
+                failures.append(error)
+                continue
+            seconds = passed + time.monotonic() - began
+            self._finish(node, artifact, state, meters[node.name], seconds, memory.bytes(), retries)
+        if failures:
+            raise failures[0]
+
+    def _insist(self, node: Node, meter: Meter, first: Tries) -> tuple[Artifact, State, int]:
+        """A result with its retries: what a first try came to, or else as many tries as the task has."""
+        if node.name in first.made:
+            return (*first.made[node.name], 0)
+        failed, retries = first.failed.get(node.name), 0
         while True:
             try:
-                artifact, state = self._attempt(node, meter)
-                break
+                if failed is not None:
+                    raise failed
+                return (*self._attempt(node, meter), retries)
             except RunError as error:
+                failed = None
                 if retries == self.tasks[node.name].retries or not may_pass(error):
                     self.log(TaskFailed(task=node.name, what=error.what, hint=error.hint))
                     raise
                 retries += 1
                 self.log(TaskRetried(task=node.name, attempt=retries + 1, what=error.what))
-        seconds = time.monotonic() - begin
+
+    def _finish(
+        self,
+        node: Node,
+        artifact: Artifact,
+        state: State,
+        meter: Meter,
+        seconds: float,
+        peak: float | None,
+        retries: int,
+    ) -> None:
         amounts = {key: float(value) for key, value in asdict(meter).items() if value}
         self.artifacts[node.name] = artifact
-        self.log(TaskFinished(task=node.name, id=id, state=state, seconds=seconds, meter=amounts))
+        self.log(TaskFinished(task=node.name, id=artifact.id, state=state, seconds=seconds, meter=amounts))
         actual: dict[str, float] = {}
         if state == "computed":
-            peak = memory.bytes()
             actual = {**amounts, "seconds": seconds} | ({} if peak is None else {"peak_memory": peak})
             if retries:
                 actual["retries"] = retries
@@ -281,37 +338,98 @@ class _Run:
             estimate = {"seconds": task.seconds.likely, "bytes_read": task.cost.reads.likely}
             self.store.catalog.add_estimate(node.verb, self.options.device, estimate, actual)
 
-    def _attempt(self, node: Node, meter: Meter) -> tuple[Artifact, Literal["computed", "reused"]]:
+    def _attempt(self, node: Node, meter: Meter) -> tuple[Artifact, State]:
         """Make one result and publish it. `meter` counts what every attempt used, failed ones too."""
-        id = self.ids[node.name]
-        with (
-            refusals_are_clear(f"`{node.name}` failed"),
-            self.store.stage(id, lambda pid: self.log(TaskWaiting(task=node.name, pid=pid))) as out,
-        ):
-            made = self.store.get(id)  # another process may have made it meanwhile
+        with refusals_are_clear(f"`{node.name}` failed"), self._stage(node) as out:
+            made = self.store.get(self.ids[node.name])  # another process may have made it meanwhile
             if made is not None:
                 return made, "reused"
             self._call(node, out, meter)
-            artifact = self.store.publish(kind_of_node(node), id, out, run=self.id)
-            decided = self.decided.get(node.name)
-            if decided is not None and decided.recipes is not None:
-                remember(ColumnsStore(self.store.catalog), id, decided.merge, decided.recipes)
-            return artifact, "computed"
+            return self._keep(node, out), "computed"
 
-    def _call(self, node: Node, out: Path, meter: Meter) -> None:
-        """Run the kernel of a node into `out`."""
-        slots = dict(node.slots)
-        seed = slots.get("seed")
-        reads = self._decide_reads(node, meter).reads if node.verb == "merge" else None
-        ctx = Context(
+    def _attempt_together(self, nodes: Sequence[Node], meters: Mapping[str, Meter]) -> Tries:
+        """The same for merges that read together. Leases are taken by identity, so that no two runs wait
+        for each other."""
+        tries = Tries()
+        try:
+            with refusals_are_clear(f"`{nodes[0].name}` failed"), ExitStack() as stack:
+                by_id = sorted(nodes, key=lambda node: self.ids[node.name])
+                outs = {node.name: stack.enter_context(self._stage(node)) for node in by_id}
+                left = []
+                for node in nodes:
+                    made = self.store.get(self.ids[node.name])
+                    if made is None:
+                        left.append(node)
+                    else:
+                        tries.made[node.name] = made, "reused"
+                errors = self._merge(left, outs, meters)
+                for node, error in zip(left, errors, strict=True):
+                    if error is None:
+                        tries.made[node.name] = self._keep(node, outs[node.name]), "computed"
+                    else:
+                        tries.failed[node.name] = error
+        except RunError as error:
+            unmade = (node.name for node in nodes if node.name not in tries.made)
+            tries.failed.update(dict.fromkeys(unmade, error) | tries.failed)
+        return tries
+
+    def _stage(self, node: Node) -> AbstractContextManager[Path]:
+        def waiting(pid: int) -> None:
+            self.log(TaskWaiting(task=node.name, pid=pid))
+
+        return self.store.stage(self.ids[node.name], waiting)
+
+    def _keep(self, node: Node, out: Path) -> Artifact:
+        """Publish a result, and note what a merged model was made from."""
+        id = self.ids[node.name]
+        artifact = self.store.publish(kind_of_node(node), id, out, run=self.id)
+        decided = self.decided.get(node.name)
+        if decided is not None and decided.recipes is not None:
+            remember(ColumnsStore(self.store.catalog), id, decided.merge, decided.recipes)
+        return artifact
+
+    def _merge(
+        self, nodes: Sequence[Node], outs: Mapping[str, Path], meters: Mapping[str, Meter]
+    ) -> tuple[RunError | None, ...]:
+        """Merge into `outs` in one scan, with an analysis if that is asked for and finds news."""
+        from fusec.runtime.kernels.merge.together import Member, run_together
+        from fusec.runtime.measuring_along import tap_of
+
+        if not nodes:
+            return ()
+        verb = find_verb("merge")
+        assert verb is not None
+        members = []
+        for node in nodes:
+            ctx = self._context(node, outs[node.name], meters[node.name])
+            members.append(Member(*kernel_values(node, verb, self._artifact), ctx))
+        decided = self.decided[nodes[0].name]
+        tap = tap_of(ColumnsStore(self.store.catalog), decided) if self.options.analyze else None
+        errors = run_together(members, tap)
+        if tap is not None and None in errors:
+            meters[nodes[0].name].analysis_bytes += tap.reading.finish(self.threads).bytes
+        return errors
+
+    def _context(self, node: Node, out: Path, meter: Meter) -> Context:
+        return Context(
             out=out,
             emit=self.log.task(node.name),
             meter=meter,
-            seed=seed,
+            seed=dict(node.slots).get("seed"),
             threads=self.threads,
             device=self.options.device,
-            reads=reads,
+            reads=self._decide_reads(node, meter).reads if node.verb == "merge" else None,
         )
+
+    def _call(self, node: Node, out: Path, meter: Meter) -> None:
+        """Run the kernel of a node into `out`."""
+        if node.verb == "merge" and self.options.analyze:
+            with packages_are_named(node):
+                (error,) = self._merge([node], {node.name: out}, {node.name: meter})
+            if error is not None:
+                raise error
+            return
+        ctx = self._context(node, out, meter)
         if node.verb == "source.data":
             source = self.sources[node.name]
             digest = self.store.catalog.file_digest

@@ -41,6 +41,18 @@ def save_model(folder: Path, tensors: Tensors, shards: Sequence[Sequence[str]] =
     return folder
 
 
+def save_aligned(folder: Path, tensors: Tensors) -> Path:
+    """A model of one file whose tensors begin at a page, so that a block takes no more pages than it must."""
+    file = save_model(folder, tensors) / "model.safetensors"
+    start = 8 + int.from_bytes(file.read_bytes()[:8], "little")
+    # `"pad":"",` and the comma take 9 bytes of the header.
+    padding = -(start + 9) % 4096
+    save_file({n: t.clone() for n, t in tensors.items()}, file, {"format": "pt", "pad": "x" * padding})
+    start = 8 + int.from_bytes(file.read_bytes()[:8], "little")
+    assert start % 4096 == 0
+    return folder
+
+
 def load_model(folder: Path) -> dict[str, torch.Tensor]:
     return {n: t for file in sorted(folder.glob("*.safetensors")) for n, t in load_file(file).items()}
 
@@ -84,12 +96,12 @@ class Desk:
     def budgeted(self, reads: str, *args: object, **slots: object) -> Path:
         return self.spec(*args, expert_reads=reads, block=BLOCK, **slots)  # type: ignore[arg-type]
 
-    def analyze(self, *experts: str, gram: bool = True) -> None:
+    def analyze(self, *experts: str, gram: bool = True, block: int = BLOCK) -> None:
         """Measures the experts, all folders beside the base by default, into the catalog."""
         found = experts or sorted(p.parent.name for p in self.folder.glob("*/config.json"))
         models = [str(self.folder / n) for n in found if n not in ("base", "out")]
         told = ["--base", str(self.folder / "base"), "--store", str(self.folder / ".fusec")]
-        assert dispatch(["catalog", "analyze", *models, *told, "--block", str(BLOCK), *["--gram"] * gram]) == 0
+        assert dispatch(["catalog", "analyze", *models, *told, "--block", str(block), *["--gram"] * gram]) == 0
 
     def run(self, spec: Path | None = None, **options: object) -> Manifest:
         return fusec.compile(spec or self.folder / "spec.fuse").run(**options)  # type: ignore[arg-type]

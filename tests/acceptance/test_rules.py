@@ -6,6 +6,8 @@ import pytest
 import torch
 from desks import Desk, bits, load_model, merge_record, save_model
 
+from fusec.cli.main import dispatch
+
 LAYERS = 4
 RULES = """[
     tensors("*.self_attn.*", weights: [0.9, 0.1]),
@@ -84,13 +86,22 @@ def test_a_budget_keeps_its_promise_for_every_tensor(models: Desk, more: str) ->
         assert off == pytest.approx(reads.certificate.error, rel=1e-4)
 
 
+def measure(desk: Desk) -> None:
+    """Into the catalog, in blocks of the usual size."""
+    told = [str(desk.folder / name) for name in ("math", "code")]
+    place = ["--base", str(desk.folder / "base"), "--store", str(desk.folder / ".fusec")]
+    assert dispatch(["catalog", "analyze", *told, *place, "--gram"]) == 0
+
+
 def test_what_another_merge_made_alike_is_reused_and_nothing_else(models: Desk) -> None:
-    models.analyze()
+    measure(models)
     models.run(models.spec(weights=(0.4, 0.6), rules=RULES))
     first = models.merged()
     changed = RULES.replace("[0.9, 0.1]", "[0.8, 0.2]")
-    models.run(models.spec(weights=(0.4, 0.6), rules=changed))
+    again = merge_record(models.run(models.spec(weights=(0.4, 0.6), rules=changed)))
     second = models.merged()
+    attention = 2 * sum(4 * tensor.numel() for name, tensor in first.items() if "self_attn" in name)
+    assert again.actual["expert_bytes"] == attention, "the rest comes from the first merge"
     for name in first:
         assert (bits(first[name]) == bits(second[name])) == ("self_attn" not in name), name
     (models.folder / ".fusec").rename(models.folder / "old")
@@ -101,7 +112,7 @@ def test_what_another_merge_made_alike_is_reused_and_nothing_else(models: Desk) 
 def test_weights_of_experts_that_change_nothing_count_in_what_is_reused(models: Desk) -> None:
     """A mean is divided by all weights: those of experts whose blocks are the base's make other bytes."""
     save_model(models.folder / "code", load_model(models.folder / "base"))
-    models.analyze()
+    measure(models)
     for weight in (0.5, 1.5):
         models.run(models.spec(method="linear", weights=(0.5, weight)))
     math, base = (load_model(models.folder / name) for name in ("math", "base"))

@@ -109,7 +109,7 @@ def test_a_sweep_plans_once_per_value(fusec: Fusec, placed: Path) -> None:
     said = fusec("plan", placed, "--target", "small", "--sweep", "least=10,20")
     assert said.code == 0
     head, *rows = [line.split() for line in said.out.splitlines()]
-    assert head == ["least", "reads", "writes", "time", "gpu-hours", "price", "plan"]
+    assert head == ["least", "reads", "writes", "time", "gpu-hours", "price", "error", "plan"]
     assert [row[0] for row in rows] == ["10", "20"]
     assert len({row[-1] for row in rows}) == 2
     one = json.loads(fusec("plan", placed, "--target", "small", "--set", "least=20", "--json").out)

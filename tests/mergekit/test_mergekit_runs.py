@@ -428,3 +428,36 @@ def test_a_spec_of_another_content_is_not_replaced(run, capfd: pytest.CaptureFix
     assert "says something else" in capfd.readouterr().err
     assert dispatch(command[:3]) == 0
     assert capfd.readouterr().out == text
+
+
+def test_values_by_layer_and_name_are_those_of_mergekit(run, family: Path) -> None:
+    """`t = j / (L - 1)` in a layer and 0 outside of all; the first filter in a name decides."""
+    merged = run(
+        """
+merge_method: task_arithmetic
+base_model: ./base
+models:
+  - model: ./math
+    parameters: {weight: [{filter: up_proj, value: [0.2, 0.9]}, {filter: embed, value: 0}, {value: 0.5}]}
+  - model: ./code
+    parameters:
+      weight: [{filter: up_proj, value: [1, 0, 0.4]}, {filter: embed, value: 0}, {value: [0.3, 0.6]}]
+parameters: {lambda: [{filter: norm, value: 0.25}, {value: 1}]}
+dtype: float32
+"""
+    )
+    base, math, code = (load_file(family / n / "model.safetensors") for n in ("base", "math", "code"))
+
+    def weights(name: str) -> tuple[float, float]:
+        layer = 1 if ".layers.1." in name else 0
+        if "up_proj" in name:
+            return (0.2, 0.9)[layer], (1.0, 0.4)[layer]
+        if "embed" in name:
+            return 0.0, 0.0
+        return 0.5, (0.3, 0.6)[layer]
+
+    for name in SHAPES:
+        b, x, y = (model[name].double() for model in (base, math, code))
+        of_math, of_code = weights(name)
+        scale = 0.25 if "norm" in name else 1.0
+        assert near(merged[name], b + scale * (of_math * (x - b) + of_code * (y - b))), name

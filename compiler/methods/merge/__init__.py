@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
+from annotated_types import Gt, Le
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
@@ -60,7 +61,7 @@ def _is_share(value: Any) -> Any:
 
 
 Density: TypeAlias = Annotated[
-    float | tuple[float, ...], OneOrEach(Plain("float")), AfterValidator(_is_share)
+    float | tuple[float, ...], OneOrEach(Plain("float"), (Gt(0), Le(1))), AfterValidator(_is_share)
 ]
 """The share of its changes that an expert keeps: one number, or one for each expert as they are listed."""
 

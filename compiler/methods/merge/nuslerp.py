@@ -21,13 +21,17 @@ class Nuslerp(MergeMethod, name="nuslerp", family="merge"):
     ```
     """
 
-    budget: ClassVar[Budget] = "gram"
     least: ClassVar[int] = 2
     most: ClassVar[int | None] = 2
 
     flatten: bool = True
     row_wise: bool = False
     of: Literal["deltas", "weights"] = "deltas"
+
+    @property
+    def budget(self) -> Budget:
+        # Products of rows and columns are in no catalog.
+        return "gram" if self.flatten else "none"
 
     @property
     def of_changes(self) -> bool:

@@ -23,6 +23,8 @@ breadcrumbs, tensors above a million elements are looked at in three more passes
 spread so oddly that a sample misjudges them, and above 64 million the 32 K elements where equals at the
 threshold part are read again.
 
+With `rules` each tensor counts as the method that makes it says.
+
 Kept tensors are read from the base once and from no expert. Tensors other than BF16, F16 and F32 have to be
 identical everywhere: each expert's is read once, the base's K + 1 times. One-element tensors are never
 trimmed. The head that an expert of a tied base stores is read once more, with the embedding it must repeat.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import lcm
 
 from fusec.runtime.kernels.merge.match import Identical, Job, Merge, SameHead
 from fusec.runtime.kernels.merge.operator import Operator, Operators
@@ -44,11 +45,11 @@ def _units(job: Job, operators: Operators) -> list[Unit]:
         return [Unit(job)]
     elements = job.base.tensor.elements
     match operators(job.target.name).grain:
-        case "elements":
-            step = SPAN
-        case "rows":
-            columns = row_length(job.base.tensor.shape)
-            step = max(1, SPAN // columns) * columns
+        case "elements" | "rows" as grain:
+            whole = row_length(job.base.tensor.shape) if grain == "rows" else 1
+            if job.reads is not None:  # a block that two workers read is sealed by neither
+                whole = lcm(whole, job.reads.block)
+            step = max(1, SPAN // whole) * whole
         case "ordered" | "tensor":
             step = max(1, elements)
     return [Unit(job, at, min(at + step, elements)) for at in range(0, elements, step)]

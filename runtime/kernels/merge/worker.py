@@ -113,10 +113,14 @@ class Worker:
     def _runs(self, job: Merge, unit: Unit, operator: Operator) -> Iterator[tuple[int, int]]:
         """The parts of a unit to compute; what lies in the base or an earlier result is copied on the way."""
         reads = job.reads
-        if reads is None or operator.grain == "tensor":
+        if reads is None:
             yield unit.start, unit.stop
             return
-        for begin, end, origin in reads.runs(unit.start, unit.stop, self._origins(job, reads)):
+        runs = list(reads.runs(unit.start, unit.stop, self._origins(job, reads)))
+        if operator.grain in ("rows", "tensor") and any(origin == _COMPUTED for _, _, origin in runs):
+            yield unit.start, unit.stop  # blocks end within rows
+            return
+        for begin, end, origin in runs:
             if origin == _COMPUTED:
                 yield begin, end
                 continue

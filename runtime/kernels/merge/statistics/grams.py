@@ -104,7 +104,13 @@ class _Sums:
                 hint="regmean takes dense models",
             )
         rows = flat[self.counts.to(flat.device)].double()
-        torch.from_numpy(self.arrays[name]).add_((rows.T @ rows).cpu())
+        products = rows.T @ rows
+        if not torch.isfinite(products).all():
+            raise RunError(
+                f"`{name}` of {self.expert.path} gets inputs that are not finite",
+                hint="its weights overflow: look at how it was trained",
+            )
+        torch.from_numpy(self.arrays[name]).add_(products.cpu())
 
 
 @contextmanager
