@@ -49,12 +49,12 @@ def _experts(old: Account, new: Account) -> Iterator[str]:
         yield f"blocks of {old.access.block} elements -> {new.access.block}"
         return
     before, after = ({expert.name: k for k, expert in enumerate(side.experts)} for side in (old, new))
-    for name, now in after.items():
+    for name, now in sorted(after.items()):
         if name in before:
             yield from _expert(name, old, before[name], new, now)
         else:
             yield f"{name}: {new.by_expert()[now].read} blocks, no expert before"
-    for name in (name for name in before if name not in after):
+    for name in sorted(before.keys() - after.keys()):
         yield f"{name}: no expert any more, {old.by_expert()[before[name]].read} blocks before"
 
 

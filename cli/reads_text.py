@@ -60,7 +60,7 @@ def details_text(accounts: Mapping[str, Account]) -> Iterator[str]:
         ]
         if certificate.cast is not None:
             cast = certificate.cast / certificate.update if certificate.update else 0.0
-            about.append(("cast", f"adds at most {cast:.2g} of the update"))
+            about.append(("cast", f"adds at most {share_text(cast)} of the update"))
         yield f"  {name}\n" + columns(about, indent=4)
         yield columns(_by_expert(account), right=(1, 2, 3, 4), indent=4)
         yield columns(_by_class(account), right=range(1, 3 + len(account.experts)), indent=4)
@@ -117,9 +117,9 @@ def _ran(node: NodeRecord) -> Iterator[str]:
         certificate = reads.certificate
         words = [error_text(certificate)]
         if certificate.of_weights:
-            words.append(f"<= {certificate.of_weights:.2g} of the weights")
+            words.append(f"<= {share_text(certificate.of_weights)} of the weights")
         if certificate.cast is not None and certificate.update:
-            words.append(f"the cast <= {certificate.cast / certificate.update:.2g}")
+            words.append(f"the cast adds <= {share_text(certificate.cast / certificate.update)}")
         yield ", ".join(words)
 
 

@@ -97,6 +97,7 @@ def _message(
         allows=str(limit.value),
         spenders=tuple(rows),
         ways=remedies.ways(found, names) if remedies is not None else (),
+        analysis=(found.unknown.command, amount_text(found.unknown.bytes, "B")) if found.unknown else None,
     )
 
 

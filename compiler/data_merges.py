@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar, Self
 
 from annotated_types import Gt
 
 from fusec.compiler.cost import Cost, Range
 from fusec.compiler.ir import Ref
-from fusec.compiler.methods.merge import MergeMethod, Passes
+from fusec.compiler.methods.merge import MergeMethod, Misfit, Passes
 from fusec.compiler.paired import check_paired, paired
 from fusec.compiler.slots import DataMap, Weighted
 from fusec.compiler.step import Grade, Site
@@ -55,6 +55,9 @@ class DataMerge(MergeMethod):
 
     def paired(self, experts: Sequence[Weighted]) -> Self:
         return self.model_copy(update={"data": paired(experts, self.data)})
+
+    def misfits(self, experts: int) -> Iterator[Misfit]:
+        return iter(())  # `check` knows the keys of the experts as well as their number
 
     @classmethod
     def per_expert(cls) -> tuple[str, ...]:

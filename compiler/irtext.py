@@ -1,7 +1,7 @@
 """The IR as text that reads back to the same graph: one line for each node and each goal.
 
     ir 1
-    %m = merge r1 (base: %b, experts: [%x, %y]) { method: average, rules: [], keep: [] } : Model[...] exact @ a.fuse:9:1
+    %m = merge r1 (base: %b, experts: [%x, %y]) { method: average, keep: [] } : Model[...] exact @ a.fuse:9:1
     goal output(%m, "./out") @ a.fuse:14:1
 
 A node that takes code from packages says so behind its grade: `exact from acme==1.0#9f3c...`.

@@ -75,12 +75,16 @@ class PlannedSource(msgspec.Struct, frozen=True):
 
 
 class PlannedLimit(msgspec.Struct, frozen=True):
-    """One bound of the budget beside what the plan needs of it."""
+    """One bound of the budget beside what the plan needs of it.
+
+    `unknown` is what keeps the bound from being divided among merges.
+    """
 
     name: str
     limit: float
     planned: float
     unit: str
+    unknown: UnknownBlocks | None = None
 
     @property
     def tight(self) -> bool:
@@ -158,10 +162,13 @@ def make_plan(
     """
     known = graph_ids(graph)
     graph, traces = optimize(graph, without=without)
+    unshared: UnknownBlocks | None = None
     limit = next((limit for limit in typed.limits if limit.name == "expert_reads"), None)
     if limit is not None and planner is not None and "read_budget" not in without:
         before, sharing = len(graph.nodes), "share_scans" not in without
-        graph = read_budget(graph, types_of(graph), int(limit.value.value), planner, stored, sharing=sharing)
+        graph, unshared = read_budget(
+            graph, types_of(graph), int(limit.value.value), planner, stored, sharing=sharing
+        )
         traces = (*traces, Trace("read_budget", before, len(graph.nodes)))
     ids = graph_ids(graph)
     todo = missing(graph, ids, () if "reuse" in without else stored)
@@ -202,7 +209,7 @@ def make_plan(
             for name in graph.nodes
             if name in typed.sources
         ),
-        limits=_limits(typed, tasks, wall),
+        limits=_limits(typed, tasks, wall, unshared),
         passes=(*traces, Trace("reuse", len(graph.nodes), len(todo))),
         grade=_worst(graph, graph.goals),
         rates=machines.rates_name,
@@ -250,13 +257,16 @@ def _wall(graph: Graph, tasks: list[Task], machines: Machines) -> Range:
     return wall_time(seconds, places, needs, machines.pools)
 
 
-def _limits(typed: Typed, tasks: list[Task], wall: Range) -> tuple[PlannedLimit, ...]:
+def _limits(
+    typed: Typed, tasks: list[Task], wall: Range, unshared: UnknownBlocks | None
+) -> tuple[PlannedLimit, ...]:
     found = []
     for limit in typed.limits:
         planned = wall.likely
         if limit.name != "wall":
             planned = sum((amount_of(task, limit.name).likely for task in tasks), 0.0)
-        found.append(PlannedLimit(limit.name, float(limit.value.value), planned, limit.value.kind))
+        unknown = unshared if limit.name == "expert_reads" else None
+        found.append(PlannedLimit(limit.name, float(limit.value.value), planned, limit.value.kind, unknown))
     return tuple(found)
 
 

@@ -15,7 +15,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fusec.runtime.kernel import RunError
@@ -90,8 +90,9 @@ def _try_lock(path: Path) -> int | None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # The holder before us removes the file before it lets go, so the lock may be on a file nobody sees.
         if os.path.exists(path) and os.path.samestat(os.fstat(descriptor), os.stat(path)):
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, str(os.getpid()).encode())
+            with suppress(OSError):  # who holds it is said for people; a full disk has no room for that
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, str(os.getpid()).encode())
             return descriptor
     except (BlockingIOError, FileNotFoundError):
         pass

@@ -150,12 +150,11 @@ class ReadPlans:
         if isinstance(found, Missing):
             return unknown(merge)
         family, ladder = found
-        checks = family.checked_bytes
         try:
             if merge.expert_reads is None:
                 access = ladder.for_error(float(merge.max_error or 0))
             else:
-                access = ladder.at(max(0, merge.expert_reads - checks))
+                access = ladder.at(merge.expert_reads)
         except BudgetTooSmall as error:
             raise RunError(
                 f"FUSE302: the merge must read {error.needed} bytes of its adapters, the budget allows "
@@ -171,23 +170,27 @@ class ReadPlans:
             grams=_grams(access, family) if any(w.method.budget == "gram" for w in ways) else b"",
             resting=all(rests(way.method, way.numbers) for way in ways) and (of_changes or not complete),
             digest=access.digest,
-            physical=access.physical + checks,
-            logical=access.logical + checks,
+            physical=access.physical,
+            logical=access.logical,
             full=family.expert_bytes(),
             slack=access.slack,
             certificate=access.certificate,
         )
 
-    def divide(self, nodes: Sequence[Node], budget: int) -> Sequence[int] | None:
-        """Bytes for each of several merges that share a budget; None where only the run could say."""
-        merges = [merging(node, self._place) for node in nodes]
-        ladders = []
-        for merge in merges:
-            found = None if merge is None or merge.analysis == "sampled" else self._ladder(merge)
-            if found is None or isinstance(found, Missing):
-                return None
-            ladders.append(found[1])
-        return divide(ladders, budget)
+    def divide(self, nodes: Sequence[Node], budget: int) -> Sequence[int] | UnknownBlocks | None:
+        """Bytes for each of several merges that share a budget; None where none can keep to it, or where
+        only the run could say."""
+        merges = placed(nodes, self._place)
+        found = None if merges is None else [(merge, self._ladder(merge)) for merge in merges]
+        if not found:
+            return None
+        missing = [merge for merge, ladder in found if isinstance(ladder, Missing)]
+        if missing:
+            return unknown(*missing)
+        try:
+            return divide([ladder[1] for _, ladder in found if not isinstance(ladder, Missing)], budget)
+        except BudgetTooSmall:
+            return None
 
     def _ladder(self, merge: Merging) -> tuple[Family, Ladder] | Missing:
         key = replace(merge, expert_reads=None, max_error=None)
@@ -208,8 +211,33 @@ class ReadPlans:
         return self._ladders[key]
 
 
-def unknown(merge: Merging) -> UnknownBlocks:
-    """What to say where nothing at all is known of a merge's models."""
+def placed(nodes: Sequence[Node], place: Place) -> list[Merging] | None:
+    """Merges that may be planned before the run; None where one of them can not."""
+    merges = [merging(node, place) for node in nodes]
+    there = [merge for merge in merges if merge is not None and merge.analysis != "sampled"]
+    return there if len(there) == len(merges) else None
+
+
+def unknown(*merges: Merging) -> UnknownBlocks:
+    """What to say where nothing at all is known of the models of merges: merges over one base ask at once."""
+    families: dict[tuple[str, Any, int], Merging] = {}
+    for merge in merges:
+        key = merge.base.id, merge.analysis, merge.block
+        known = families.get(key)
+        if known is not None:
+            new = [k for k, expert in enumerate(merge.experts) if expert not in known.experts]
+            experts = (*known.experts, *(merge.experts[k] for k in new))
+            merge = replace(known, experts=experts, names=(*known.names, *(merge.names[k] for k in new)))
+        families[key] = merge
+    each = [_unknown(merge) for merge in families.values()]
+    return UnknownBlocks(
+        tuple(dict.fromkeys(name for one in each for name in one.experts)),
+        " && ".join(one.command for one in each),
+        sum(one.bytes for one in each),
+    )
+
+
+def _unknown(merge: Merging) -> UnknownBlocks:
     folders = dict.fromkeys(e.path for e in merge.experts if not (e.path / "adapter_config.json").is_file())
     gram = " --gram" if merge.analysis == "gram" else ""
     block = "" if merge.block == BLOCK else f" --block {merge.block}"

@@ -14,7 +14,7 @@ from fusec.lang.types import DeltaType
 from fusec.runtime.analysis.columns_store import ColumnsStore
 from fusec.runtime.catalog import Catalog
 from fusec.runtime.kernel import Artifact, Kind
-from fusec.runtime.reading import Ladders, Place, ReadPlans, merging, unknown
+from fusec.runtime.reading import Ladders, Place, ReadPlans, merging, placed, unknown
 from fusec.runtime.sources.locate import is_remote, locate
 
 
@@ -47,5 +47,6 @@ class NothingKnown:
         merge = merging(node, self._place) if has_budget(node) else None
         return None if merge is None or merge.analysis == "sampled" else unknown(merge)
 
-    def divide(self, nodes: Sequence[Node], budget: int) -> None:
-        return None
+    def divide(self, nodes: Sequence[Node], budget: int) -> UnknownBlocks | None:
+        merges = placed(nodes, self._place)
+        return unknown(*merges) if merges else None

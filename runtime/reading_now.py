@@ -58,11 +58,13 @@ def decide_reads(
 def _planned(
     merge: Merging, store: ColumnsStore, place: Place, results: Path, meter: Meter, threads: int
 ) -> PlannedReads:
-    models = [expert.path for expert in merge.experts if not (expert.path / "adapter_config.json").is_file()]
+    folders = dict.fromkeys(expert.path for expert in merge.experts)
+    models = [folder for folder in folders if not (folder / "adapter_config.json").is_file()]
     if merge.analysis == "sampled":
-        sampling = sample(store, models, merge.base.path, keep=merge.keep, block=merge.block)
+        limit = merge.expert_reads
+        sampling = sample(store, models, merge.base.path, keep=merge.keep, block=merge.block, at_most=limit)
         meter.analysis_bytes += sampling.read
-        merge = merge.with_less(sampling.read)
+        merge = merge.with_less(sampling.of_experts)
     plans = ReadPlans(store, place)
     found = plans.decide(merge)
     if isinstance(found, UnknownBlocks) and any(

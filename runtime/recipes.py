@@ -1,9 +1,9 @@
 """Recipes of blocks: what every block of a merged model was made from, so that a later merge need not again.
 
-A recipe hashes all that decides a block's bytes: the code, the method, the output dtype, the base's block, and
-of every expert that takes part its weight and its block, in the order of the sum. Where a method looks at whole
-tensors, all blocks of the tensor count. Equal recipes are equal bytes: after one expert changed, only what
-changed is read again, and merges under several budgets share what they read alike.
+A recipe hashes all that decides a block's bytes: the code, the method, the output dtype, the base's block,
+and of every expert that takes part its weight and its block, in the order of the sum. Where a method looks at
+whole tensors, all blocks of the tensor count. Equal recipes are equal bytes: after one expert changed, only
+what changed is read again, and merges under several budgets share what they read alike.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from fusec.compiler.reads.grid import BLOCK
 from fusec.compiler.step import takes_results
-from fusec.runtime.analysis.columns_store import ColumnsStore
+from fusec.runtime.analysis.columns_store import ColumnsStore, weights_stamp
 from fusec.runtime.analysis.content import HASH_BYTES
 from fusec.runtime.analysis.family import Family, Missing, family_columns
+from fusec.runtime.kernel import Artifact
 from fusec.runtime.kernels.merge.reads import Reads
 from fusec.runtime.reading import Merging
 
@@ -32,6 +33,7 @@ Recipes = dict[str, NDArray[np.uint8]]
 _SCHEMA = """CREATE TABLE IF NOT EXISTS recipes (
     id TEXT NOT NULL, base TEXT NOT NULL, tensor TEXT NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (id, tensor))"""
+_RESULTS = "CREATE TABLE IF NOT EXISTS recipe_results (id TEXT PRIMARY KEY, stamp TEXT NOT NULL)"
 _LATEST = 16
 """Earlier merges over one base that are looked at."""
 
@@ -56,7 +58,7 @@ def reusing(
     found = {name: replace(each) for name, each in reads.items()}
     for id, tables in _earlier(store, merge).items():
         folder = results / "model" / id
-        if not folder.is_dir():
+        if not _is_as_made(store, id, folder):
             continue
         for name, data in tables.items():
             if name in found and found[name].made is None:
@@ -69,22 +71,35 @@ def reusing(
     return found
 
 
-def remember(store: ColumnsStore, id: str, merge: Merging, recipes: Recipes) -> None:
-    """Notes what the blocks of the result `id` were made from."""
-    rows = (
+def remember(store: ColumnsStore, result: Artifact, merge: Merging, recipes: Recipes) -> None:
+    """Notes what the blocks of a result that was just made were made from."""
+    id = result.id
+    rows = [
         (
             "INSERT OR REPLACE INTO recipes VALUES (?, ?, ?, ?)",
             (id, merge.base.id, name, zlib.compress(table.tobytes(), 1)),
         )
         for name, table in recipes.items()
-    )
-    store.catalog.query(_SCHEMA)
-    store.catalog.transaction(rows)
+    ]
+    stamp = ("INSERT OR REPLACE INTO recipe_results VALUES (?, ?)", (id, weights_stamp(result.path)))
+    _prepare(store)
+    store.catalog.transaction([*rows, stamp])
+
+
+def _prepare(store: ColumnsStore) -> None:
+    for statement in (_SCHEMA, _RESULTS):
+        store.catalog.query(statement)
+
+
+def _is_as_made(store: ColumnsStore, id: str, folder: Path) -> bool:
+    """Whether nobody wrote to a result, or removed it, since it was made: its blocks are not hashed again."""
+    rows = store.catalog.query("SELECT stamp FROM recipe_results WHERE id = ?", (id,))
+    return folder.is_dir() and rows == [(weights_stamp(folder),)]
 
 
 def _earlier(store: ColumnsStore, merge: Merging) -> dict[str, dict[str, bytes]]:
     """The latest results over the same base, the newest first, with their tables by tensor."""
-    store.catalog.query(_SCHEMA)
+    _prepare(store)
     query = "SELECT id FROM recipes WHERE base = ? GROUP BY id ORDER BY MAX(rowid) DESC, id LIMIT ?"
     ids = [id for (id,) in store.catalog.query(query, (merge.base.id, _LATEST))]
     tables = "SELECT tensor, data FROM recipes WHERE id = ?"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from msgspec import structs
 
+from fusec.compiler.plan import Plan
 from fusec.compiler.step import GRADES, Grade
 from fusec.lang.codes.fuse406_bytes_differ import BytesDiffer
 from fusec.lang.codes.fuse407_environment_differs import EnvironmentDiffers
@@ -57,10 +58,21 @@ def replay_run(manifest: Path, base: Path | None = None, listeners: tuple[Listen
     with tempfile.TemporaryDirectory(prefix="fusec-replay-") as scratch:
         store = Store(Path(scratch))
         try:
-            after = run_plan(plan, store, base or place.base, options).manifest
+            after = run_plan(_with_reads(plan, before), store, base or place.base, options).manifest
         finally:
             store.close()
     return _compared(before, after)
+
+
+def _with_reads(plan: Plan, manifest: Manifest) -> Plan:
+    """The plan with what merges did read where only the run decided, or an earlier one had."""
+    read = {node.id: node.reads for node in manifest.nodes}
+    return structs.replace(
+        plan,
+        tasks=tuple(
+            structs.replace(task, reads=task.reads or read.get(task.id), unknown=None) for task in plan.tasks
+        ),
+    )
 
 
 def _compared(before: Manifest, after: Manifest) -> Replayed:

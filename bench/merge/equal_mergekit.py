@@ -8,8 +8,9 @@ without chance the difference is counted in units in the last place (ulp) of the
     over 1     share of elements that are more than one representable value apart
     at scale   largest difference in ulps at the magnitude of the largest input: cancellation leaves small
                results of large terms, whose own ulp says nothing about the arithmetic
-    equals     elements apart because some update is exactly as large as the last one kept: which of several
-               equals stay is arbitrary in mergekit, the lowest index in fusec
+    equals     elements apart because some update is exactly as large as the last one kept, where which of
+               several equals stay is arbitrary in mergekit and the lowest index in fusec; or because votes for
+               both signs weigh the same, and rounding elects
     apart      elements further apart than allowed and not among those. One ulp is allowed in bfloat16; in
                float32, where sums in another order show, ALLOWED
 
@@ -32,9 +33,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from .contenders import FUSEC, MERGEKIT, OPERATORS, Operator, fresh, fuse_spec, mergekit_yaml
+from .contenders import FUSEC, MERGEKIT, OPERATORS, Operator, fresh, fuse_spec, mergekit_yaml, weights_of
 from .family import Plant, Shape, write_family
-from .ulps import Open, Tensors, compare, largest_kept, middle_kept, most_varied
+from .ulps import Open, Tensors, balanced, compare, either, largest_kept, middle_kept, most_varied
 
 OUT = {"bfloat16": "bf16", "float32": "fp32"}
 ALLOWED = {"bfloat16": 1, "float32": 64}
@@ -42,12 +43,6 @@ SMALL = Shape(hidden=64, layers=3, vocab=320)
 # Blocks far smaller than the tensors, so that each has hot, cold and equal parts; changes so large that the
 # absolute thresholds of mergekit (1e-6) play no part.
 PLANT = Plant(block_bytes=2048, hot=0.2, hot_scale=2e-2, cold_scale=4e-3)
-LEFT_OPEN: dict[str, Open] = {
-    "ties": largest_kept(0.5),
-    "breadcrumbs": middle_kept(0.9, 0.01),
-    "breadcrumbs_ties": middle_kept(0.9, 0.01),
-    "sce": most_varied(0.5),
-}
 
 
 @dataclass(frozen=True)
@@ -150,12 +145,27 @@ def _both(case: Case) -> tuple[Tensors, Tensors] | str:
 
 def _same(case: Case, theirs: Tensors, ours: Tensors) -> tuple[list[str], bool]:
     base, *experts = map(_tensors, (case.models[0], *case.used))
-    left_open = LEFT_OPEN.get(case.operator.name)
+    left_open = _left_open(case.operator.name, len(experts))
     allowed = ALLOWED[case.out]
     found = compare(base, experts, theirs, ours, left_open=left_open, allowed=allowed)
     share = f"{100 * found.over / found.elements:.4f} %"
     cells = [share, f"{found.at_scale:.2f}", str(found.equals), str(found.apart), found.worst]
     return [*cells, case.operator.unlike], found.apart == 0 or bool(case.operator.unlike)
+
+
+def _left_open(operator: str, experts: int) -> Open | None:
+    """Where an operator of `OPERATORS`, with its parameters there, has a choice."""
+    weights = weights_of(experts)
+    match operator:
+        case "ties":
+            return either(largest_kept(0.5), balanced(weights, 0.5, 0.0))
+        case "breadcrumbs":
+            return middle_kept(0.9, 0.01)
+        case "breadcrumbs_ties":
+            return either(middle_kept(0.9, 0.01), balanced(weights, 0.9, 0.01))
+        case "sce":
+            return most_varied(0.5)
+    return None
 
 
 def _alike(case: Case, theirs: Tensors, ours: Tensors) -> tuple[list[str], bool]:

@@ -86,6 +86,26 @@ def middle_kept(density: float, gamma: float) -> Open:
     return open_at
 
 
+def balanced(weights: Sequence[float], density: float, gamma: float, near: float = 1e-6) -> Open:
+    """Where, of what `middle_kept` keeps, the votes for both signs weigh the same up to rounding."""
+
+    def open_at(deltas: torch.Tensor) -> torch.Tensor:
+        count = deltas.shape[1]
+        keep, top = int(density * count), int(gamma * count)
+        ranks = deltas.abs().argsort(1).argsort(1)
+        low = max(0, count - keep - top)
+        votes = torch.tensor(weights)[:, None] * deltas * ((ranks >= low) & (ranks < low + keep))
+        total = votes.double().sum(0).abs()
+        return (total <= near * votes.double().abs().sum(0)) & votes.any(0)
+
+    return open_at
+
+
+def either(*rules: Open) -> Open:
+    """Where one of several rules leaves a choice."""
+    return lambda deltas: torch.stack([rule(deltas) for rule in rules]).any(0)
+
+
 def most_varied(share: float, near: float = 1e-4) -> Open:
     """Where selecting the largest variances has; those within a part of `near` count, as they are rounded."""
 

@@ -73,6 +73,23 @@ def show(model: str, base: str | None, store: Path | None, as_json: bool) -> int
     return show_model(model, base, store, as_json=as_json)
 
 
+@command.command(short_help="Show what was made from a model.")
+@click.argument("model", metavar="FOLDER|NAME")
+@store_option
+@json_option
+def uses(model: str, store: Path | None, as_json: bool) -> int:
+    """Show the stored results that were made from a model, and which are stale once it is withdrawn.
+
+    A model is named by its folder, by its address, or by what specs call a source or a result. A merge under
+    a budget that read no block of an expert does without it.
+
+    Example: fusec catalog uses ./law
+    """
+    from fusec.cli.uses import show_uses
+
+    return show_uses(model, store, as_json=as_json)
+
+
 @command.command(short_help="Forget models that are gone or changed.")
 @store_option
 @json_option

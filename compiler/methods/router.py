@@ -69,7 +69,7 @@ class Prompts(Router, name="prompts", family="router"):
       base: base
       experts: [math, code]
       arch: mixtral
-      router: prompts(data: [proofs, programs])
+      router: prompts(data: [text, pairs])
     }
     ```
     """

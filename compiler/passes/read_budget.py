@@ -4,7 +4,7 @@ Fires where the merges that are not stored would read more than the `budget` blo
 that can read together do. Merges with a budget of their own keep it, and so do those whose method reads its
 experts whole; the others get what is left. Changes results, by request: a share becomes part of what a merge
 is. Declines where the catalog does not know every expert, and where nothing would be left; the plan then
-exceeds its budget and says so.
+exceeds its budget and says so, in the first case with the analysis that would help.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fusec.compiler.methods.merge import Passes
 from fusec.compiler.passes.reuse import missing
 from fusec.compiler.passes.share_scans import read_by_others, share_scans
 from fusec.compiler.reads.limits import has_budget
-from fusec.compiler.reads.planned import Planner
+from fusec.compiler.reads.planned import Planner, UnknownBlocks
 from fusec.compiler.step import raise_step
 from fusec.compiler.steps.merge import Merge
 from fusec.lang.types import Type
@@ -33,7 +33,8 @@ def read_budget(
     stored: Container[str],
     *,
     sharing: bool = True,
-) -> Graph:
+) -> tuple[Graph, UnknownBlocks | None]:
+    """The graph with shares, or as it is, with what keeps the budget from being divided."""
     todo = missing(graph, graph_ids(graph), stored)
     # What is stored reads nothing and stays what it is, and so does all that is made from it.
     merges = {
@@ -51,7 +52,7 @@ def read_budget(
         for name, merge in merges.items()
     )
     if together <= limit:
-        return graph
+        return graph, None
     open_to_less = [
         name
         for name, merge in merges.items()
@@ -59,15 +60,14 @@ def read_budget(
     ]
     left = limit - sum(need for name, need in needs.items() if name not in open_to_less)
     shares = planner.divide([graph.nodes[name] for name in open_to_less], left) if left >= 0 else None
-    if shares is None:
-        return graph
+    if shares is None or isinstance(shares, UnknownBlocks):
+        return graph, shares
     given = dict(zip(open_to_less, shares, strict=True))
-    return graph.replace(
-        {
-            name: _with_share(node, given.get(name, needs.get(name, 0)), needs)
-            for name, node in graph.nodes.items()
-        }
-    )
+    nodes = {
+        name: _with_share(node, given.get(name, needs.get(name, 0)), needs)
+        for name, node in graph.nodes.items()
+    }
+    return graph.replace(nodes), None
 
 
 def _merge(node: Node, types: Mapping[Ref, Type]) -> Merge:

@@ -100,8 +100,8 @@ class Account:
         )
 
     def holds(self, id: str) -> bool:
-        """Whether any block of the result was made from the expert with this identity."""
-        rows = [k for k, expert in enumerate(self.experts) if expert.id == id]
+        """Whether any block of the result was made from this expert, or from any of this family."""
+        rows = [k for k, expert in enumerate(self.experts) if expert.id.partition("-")[0] == id]
         return any(bool((sources[rows] >= 0).any()) for sources in self.sources.values())
 
 

@@ -17,17 +17,18 @@ from fusec.lang.units import quantity_text
 Analysis = Literal["gram", "norms", "sampled"]
 
 
-def allowed_bytes(expert_reads: Any, full: int) -> int | None:
-    """Bytes that may be read of experts, of which a full read takes `full`; None where that is everything.
+def allowed_bytes(expert_reads: Any, once: int, full: int) -> int | None:
+    """Bytes that may be read of experts; None where that is everything.
 
-    `expert_reads` is a number of bytes, a measure of a size or share, or None.
+    `expert_reads` is a number of bytes, a measure of a size, a share of reading them `once`, or None. Without
+    a budget `full` bytes are read: once for each pass over them.
     """
     if expert_reads is None:
         return None
     if isinstance(expert_reads, int):
         allowed = expert_reads
     elif expert_reads.dimension == "Share":
-        allowed = int(expert_reads.value * full)
+        allowed = full if expert_reads.value >= 1 else int(expert_reads.value * once)
     else:
         allowed = int(expert_reads.value)
     return None if allowed >= full else allowed

@@ -53,7 +53,7 @@ class Planner(Protocol):
     def plan(self, node: Node) -> PlannedReads | UnknownBlocks | None:
         """The reads of a merge with a budget; None where only the run can decide, or nothing is left out."""
 
-    def divide(self, nodes: Sequence[Node], budget: int) -> Sequence[int] | None:
+    def divide(self, nodes: Sequence[Node], budget: int) -> Sequence[int] | UnknownBlocks | None:
         """Bytes for each of several merges that share a budget; None where only the run could say."""
 
 

@@ -122,7 +122,7 @@ class Merge(Step, verb="merge", kernel="merge", subject="base"):
     def allowed(self) -> int | None:
         """Bytes that may be read of the experts; None for all of them."""
         most = max(passes.experts for passes in self._passes())
-        return allowed_bytes(self.expert_reads, self._expert_bytes(most))
+        return allowed_bytes(self.expert_reads, self._expert_bytes(1), self._expert_bytes(most))
 
     def _passes(self) -> tuple[Passes, ...]:
         return tuple(method.passes(len(self.experts)) for method in self.methods)

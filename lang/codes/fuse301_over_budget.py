@@ -18,6 +18,9 @@ class OverBudget(Diagnostic, code="FUSE301"):
     metered while it runs. The message lists who spends most, and changes that would fit. Raising the
     limit is a fix too; then it stands in the spec, where a reviewer sees it.
 
+    `expert_reads` is divided among the merges of a plan where the catalog knows their experts, so that each
+    reads the blocks that matter most. Where it does not, the message says which analysis would let it.
+
     ```fuse fails
     edition 2026
 
@@ -63,6 +66,7 @@ class OverBudget(Diagnostic, code="FUSE301"):
     allows: str  # "420"
     spenders: tuple[tuple[str, str, str, str], ...]  # (name, amount, share, note), most expensive first
     ways: tuple[tuple[str, str], ...] = ()  # (a change, what the plan would then need)
+    analysis: tuple[str, str] | None = None  # (a command, what it reads), after which the limit is divided
 
     def title(self) -> str:
         allows = self.allows if self._compound() else self.allows.removesuffix(self._unit())
@@ -89,10 +93,17 @@ class OverBudget(Diagnostic, code="FUSE301"):
         return " " + self.needs.rpartition(" ")[2]
 
     def fixes(self) -> tuple[Fix, ...]:
-        if not self.ways:
-            return (Fix(f"raise `{self.limit}` to {self.needs}, or ask the largest spender for less"),)
-        lead = LEAD if len(self.ways) > 1 else ""
-        return (Fix(lead + _columns(self.ways).replace("\n", "\n" + " " * len(lead))),)
+        found = []
+        if self.analysis is not None:
+            command, reads = self.analysis
+            what = "the merges then share the limit, by what matters most"
+            found.append(Fix(f"run `{command}`  (reads {reads} once): {what}"))
+        if self.ways:
+            lead = LEAD if len(self.ways) > 1 else ""
+            found.append(Fix(lead + _columns(self.ways).replace("\n", "\n" + " " * len(lead))))
+        else:
+            found.append(Fix(f"raise `{self.limit}` to {self.needs}, or ask the largest spender for less"))
+        return tuple(found)
 
 
 def _columns(rows: tuple[tuple[str, ...], ...], right: tuple[int, ...] = ()) -> str:

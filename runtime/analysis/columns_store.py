@@ -79,6 +79,10 @@ class ColumnsStore:
     def has(self, of: ColumnSet) -> bool:
         return bool(self.catalog.query("SELECT 1 FROM column_sets WHERE id = ?", (of.id,)))
 
+    def lacks(self, of: ColumnSet, tensors: Iterable[str]) -> bool:
+        """Whether a set is not there, or has no columns of one of these tensors."""
+        return not (self.has(of) and set(tensors) <= set(self.tensors(of)))
+
     def table(self, of: ColumnSet, tensor: str, kind: type[T]) -> T:
         """The columns of one tensor of a set that is there."""
         query = "SELECT data FROM column_tables WHERE part_of = ? AND tensor = ?"
@@ -202,11 +206,11 @@ def _stamp(path: Path) -> str:
 
 
 def _written(of: ColumnSet, tables: dict[str, bytes]) -> Iterator[Statement]:
-    yield from _dropped(of.id)
+    """Tables that are there already stay: an analysis may leave out tensors, and content decides the rest."""
     values = (of.id, of.kind, of.base, " ".join(of.experts), of.block, FORMAT)
-    yield "INSERT INTO column_sets VALUES (?, ?, ?, ?, ?, ?)", values
+    yield "INSERT OR REPLACE INTO column_sets VALUES (?, ?, ?, ?, ?, ?)", values
     for tensor, data in tables.items():
-        yield "INSERT INTO column_tables VALUES (?, ?, ?)", (of.id, tensor, data)
+        yield "INSERT OR REPLACE INTO column_tables VALUES (?, ?, ?)", (of.id, tensor, data)
 
 
 def _dropped(id: str) -> list[Statement]:

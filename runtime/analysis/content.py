@@ -52,11 +52,6 @@ class Hashes:
             self._leaf_hash = sha256()
 
 
-def block_hash(raw: NDArray[np.uint8] | bytes) -> bytes:
-    """The key of a block with these stored bytes."""
-    return sha256(raw if isinstance(raw, bytes) else raw.data).digest()[:HASH_BYTES]
-
-
 def tensor_root(name: str, dtype: str, shape: Sequence[int], leaves: Iterable[bytes]) -> bytes:
     """One tensor by its name, dtype, shape and the hashes of its leaves in order."""
     root = sha256(f"fusec tensor 1\n{dtype} {list(shape)} {len(name.encode())}\n{name}\n".encode())

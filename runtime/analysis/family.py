@@ -41,7 +41,7 @@ class Missing:
 class Family:
     """A base and experts, in the order in which they were given. `files` are what `TensorColumns` count.
 
-    `checked_bytes` are read of the experts in any case: tensors that are compared instead of merged.
+    `checked_bytes` are those of tensors that are compared instead of merged.
     """
 
     files: tuple[Path, ...]
@@ -126,6 +126,10 @@ class Family:
         return frozenset(job.base.tensor.dtype for job in self._jobs)
 
     @cached_property
+    def _file_numbers(self) -> dict[Path, int]:
+        return {file: number for number, file in enumerate(self.files)}
+
+    @cached_property
     def _by_name(self) -> dict[str, Merge]:
         return {job.target.name: job for job in self._jobs}
 
@@ -145,7 +149,7 @@ class Family:
                 fixed[expert] = _factor_bytes(change)
             elif isinstance(change, Source | Stored):
                 source = change.change if isinstance(change, Stored) else change
-                files[expert] = self.files.index(source.path)
+                files[expert] = self._file_numbers[source.path]
                 start[expert], itemsize[expert] = source.tensor.start, BITS[source.tensor.dtype] // 8
         exact = self.tier in ("gram", "norms")
         return TensorColumns(
@@ -233,39 +237,64 @@ def family_columns(
     assert not isinstance(contents[0], Delta)
     jobs = match_tensors(contents[0], contents[1:], keep=keep)
     files = {file: None for one in members[1:] if one.headers for file in _files(one)}
-    found = _roots(store, members, tier, block)
+    merges = tuple(job for job in jobs if isinstance(job, Merge))
+    found = _roots(store, members, tier, block, merges)
     if isinstance(found, Missing):
         return found
     roots, gram = found
-    _require_same_heads(
-        store, members, roots, tier, block, [job for job in jobs if isinstance(job, SameHead)]
-    )
-    merges = tuple(job for job in jobs if isinstance(job, Merge))
-    checked = sum(e.tensor.bytes for job in jobs if isinstance(job, Identical) for e in job.experts)
-    return Family(tuple(files), tier, block, checked, store, members, roots, merges, gram)
+    compared = [job for job in jobs if isinstance(job, Identical)]
+    if tier != "sampled":
+        _require_same_heads(store, members, roots, block, [job for job in jobs if isinstance(job, SameHead)])
+        _require_equal(store, members, roots, block, compared)
+    elif any(isinstance(job, SameHead) for job in jobs):
+        check = next(job for job in jobs if isinstance(job, SameHead))
+        raise RunError(
+            f"{check.head} has to repeat the embedding, which samples do not tell",
+            hint="analyse the expert in full with `fusec catalog analyze`",
+        )
+    opaque = sum(expert.tensor.bytes for job in compared for expert in job.experts)
+    return Family(tuple(files), tier, block, opaque, store, members, roots, merges, gram)
+
+
+def _require_equal(
+    store: ColumnsStore,
+    members: Sequence[Member],
+    roots: Sequence[str],
+    block: int,
+    jobs: Sequence[Identical],
+) -> None:
+    """RunError for a tensor that is not merged and that an expert holds otherwise than the base."""
+    for job in jobs:
+        ours = _hashes_of(store, members, roots, block, job.base)
+        for expert in job.experts:
+            if not np.array_equal(ours, _hashes_of(store, members, roots, block, expert)):
+                raise RunError(job.difference(expert))
+
+
+def _hashes_of(
+    store: ColumnsStore, members: Sequence[Member], roots: Sequence[str], block: int, source: Source
+) -> NDArray[np.uint8]:
+    """(B, 16) of what a model stores."""
+    number = next(n for n, one in enumerate(members) if one.folder == source.path.parent)
+    return store.table(ColumnSet("model", roots[number], (), block), source.tensor.name, ModelTable).hashes
 
 
 def _require_same_heads(
     store: ColumnsStore,
     members: Sequence[Member],
     roots: Sequence[str],
-    tier: Tier,
     block: int,
     checks: Sequence[SameHead],
 ) -> None:
-    """RunError where the head that an expert of a tied base stores is not its embedding, or nobody knows."""
+    """RunError where the head that an expert of a tied base stores is not its embedding."""
     for check in checks:
-        if tier == "sampled":
+        head, embedding = (
+            _hashes_of(store, members, roots, block, one) for one in (check.head, check.embedding)
+        )
+        if check.head.tensor.dtype != check.embedding.tensor.dtype or not np.array_equal(head, embedding):
             raise RunError(
-                f"{check.head} has to repeat the embedding, which samples do not tell",
-                hint="analyse the expert in full with `fusec catalog analyze`",
+                f"{check.head} differs from `{check.embedding.tensor.name}`, but the base ties the two"
             )
-        number = next(n for n, one in enumerate(members) if one.folder == check.head.path.parent)
-        of = ColumnSet("model", roots[number], (), block)
-        names = (check.head.tensor.name, check.embedding.tensor.name)
-        head, embedding = (store.table(of, name, ModelTable) for name in names)
-        if head.dtype != embedding.dtype or not np.array_equal(head.hashes, embedding.hashes):
-            raise RunError(f"{check.head} differs from `{names[1]}`, but the base ties the two")
 
 
 def best_tier(
@@ -288,15 +317,25 @@ def sample_key(folder: Path) -> str:
 
 
 def _roots(
-    store: ColumnsStore, members: Sequence[Member], tier: Tier, block: int
+    store: ColumnsStore, members: Sequence[Member], tier: Tier, block: int, merges: Sequence[Merge] = ()
 ) -> tuple[tuple[str, ...], ColumnSet | None] | Missing:
-    """What stands for each member (nothing for an adapter), and the set with the inner products."""
+    """What stands for each member (nothing for an adapter), and the set with the inner products.
+
+    A set that lacks one of the tensors to merge was made with a `keep` that this merge has not.
+    """
+
+    def lacks(of: ColumnSet, expert: int | None = None) -> bool:
+        own = (j for j in merges if expert is None or not isinstance(j.experts[expert], Unchanged))
+        return store.lacks(of, (job.target.name for job in own))
+
     base, experts = members[0], [one for one in members[1:] if not one.is_adapter]
     command = f"fusec catalog analyze {' '.join(str(e.folder) for e in experts)} --base {base.folder}"
     if tier == "sampled":
         roots = tuple("" if one.is_adapter else sample_key(one.folder) for one in members)
-        pairs = [ColumnSet("sampled", roots[0], (root,), block) for root in roots[1:] if root]
-        if not all(store.has(pair) for pair in pairs):
+        pairs = {
+            k: ColumnSet("sampled", roots[0], (root,), block) for k, root in enumerate(roots[1:]) if root
+        }
+        if any(lacks(pair, k) for k, pair in pairs.items()):
             return Missing((f"no samples of all experts of {base.folder}",), f"{command} --sampled")
         return roots, None
     found = [None if one.is_adapter else store.root_of(one.folder) for one in members]
@@ -307,14 +346,14 @@ def _roots(
     roots = tuple(root or "" for root in found)
     own = [root for root in roots[1:] if root]
     if tier == "norms":
-        pairs = [ColumnSet("change", roots[0], (root,), block) for root in own]
-        lacking = [e.folder for e, pair in zip(experts, pairs, strict=True) if not store.has(pair)]
+        pairs = {k: ColumnSet("change", roots[0], (root,), block) for k, root in enumerate(roots[1:]) if root}
+        lacking = [members[1 + k].folder for k, pair in pairs.items() if lacks(pair, k)]
         if lacking:
             what = tuple(f"{folder} was not compared with {base.folder}" for folder in lacking)
             return Missing(what, command)
     if tier == "gram":
         for of in store.sets("gram", roots[0]):
-            if of.block == block and set(own) <= set(of.experts):
+            if of.block == block and set(own) <= set(of.experts) and not lacks(of):
                 return roots, of
         return Missing(
             (f"the experts of {base.folder} were not compared with each other",), f"{command} --gram"

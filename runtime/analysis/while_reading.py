@@ -1,4 +1,4 @@
-"""Measures models while something else reads them, so that a full merge leaves their columns behind for free.
+"""Measures models while something else reads them, so that a full merge leaves their columns behind.
 
 tap = WhileReading(store, base, experts)
 # on any thread, for one range of a tensor of the base:

@@ -20,10 +20,12 @@ from fusec.compiler.identity import graph_ids
 from fusec.compiler.ir import Check, Graph, Keep, Node, Output, Ref
 from fusec.compiler.passes.reuse import missing
 from fusec.compiler.plan import Plan, PlannedSource, Task, encode_plan
+from fusec.compiler.reads.limits import has_budget
 from fusec.compiler.step import find_verb
 from fusec.runtime.analysis.columns_store import ColumnsStore
 from fusec.runtime.checks import decide
 from fusec.runtime.destinations import destinations
+from fusec.runtime.earlier_reads import earlier_reads
 from fusec.runtime.events import (
     CheckDone,
     EventLog,
@@ -385,7 +387,7 @@ class _Run:
         artifact = self.store.publish(kind_of_node(node), id, out, run=self.id)
         decided = self.decided.get(node.name)
         if decided is not None and decided.recipes is not None:
-            remember(ColumnsStore(self.store.catalog), id, decided.merge, decided.recipes)
+            remember(ColumnsStore(self.store.catalog), artifact, decided.merge, decided.recipes)
         return artifact
 
     def _merge(
@@ -393,7 +395,7 @@ class _Run:
     ) -> tuple[RunError | None, ...]:
         """Merge into `outs` in one scan, with an analysis if that is asked for and finds news."""
         from fusec.runtime.kernels.merge.together import Member, run_together
-        from fusec.runtime.measuring_along import tap_of
+        from fusec.runtime.measuring_along import merge_and_measure
 
         if not nodes:
             return ()
@@ -403,12 +405,10 @@ class _Run:
         for node in nodes:
             ctx = self._context(node, outs[node.name], meters[node.name])
             members.append(Member(*kernel_values(node, verb, self._artifact), ctx))
-        decided = self.decided[nodes[0].name]
-        tap = tap_of(ColumnsStore(self.store.catalog), decided) if self.options.analyze else None
-        errors = run_together(members, tap)
-        if tap is not None and None in errors:
-            meters[nodes[0].name].analysis_bytes += tap.reading.finish(self.threads).bytes
-        return errors
+        if not self.options.analyze:
+            return run_together(members)
+        columns = ColumnsStore(self.store.catalog)
+        return merge_and_measure(columns, self.decided[nodes[0].name], members)
 
     def _context(self, node: Node, out: Path, meter: Meter) -> Context:
         return Context(
@@ -518,6 +518,9 @@ class _Run:
         actual: Mapping[str, float],
     ) -> NodeRecord:
         digest, decided = self.store.digest(artifact.id), self.decided.get(node.name)
+        reads = decided.planned if decided else None
+        if decided is None and has_budget(node):
+            reads = earlier_reads(self.store, artifact.id)
         return node_record(
             node,
             self.tasks[node.name],
@@ -526,7 +529,7 @@ class _Run:
             self.ids,
             state,
             actual,
-            decided.planned if decided else None,
+            reads,
         )
 
 

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 import fusec
 from fusec.cli.main import dispatch
+from fusec.compiler.identity import graph_ids
 from fusec.runtime.manifest import Manifest, NodeRecord
 
 Tensors = Mapping[str, torch.Tensor]
@@ -24,7 +25,9 @@ BLOCK = 4096
 TOKENIZER = {"model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": [["a", "b"]]}}
 
 
-def save_model(folder: Path, tensors: Tensors, shards: Sequence[Sequence[str]] = (), **config: object) -> Path:
+def save_model(
+    folder: Path, tensors: Tensors, shards: Sequence[Sequence[str]] = (), **config: object
+) -> Path:
     """A model folder with a tokenizer: one file, or the shards given as lists of tensor names."""
     folder.mkdir(parents=True, exist_ok=True)
     told = {"architectures": ["TinyForCausalLM"], "vocab_size": 3, "tie_word_embeddings": False, **config}
@@ -63,7 +66,8 @@ def bits(tensor: torch.Tensor) -> bytes:
 
 def same_bits(got: Tensors, want: Tensors) -> bool:
     return got.keys() == want.keys() and all(
-        (got[n].dtype, got[n].shape, bits(got[n])) == (want[n].dtype, want[n].shape, bits(want[n])) for n in want
+        (got[n].dtype, got[n].shape, bits(got[n])) == (want[n].dtype, want[n].shape, bits(want[n]))
+        for n in want
     )
 
 
@@ -101,13 +105,19 @@ class Desk:
         found = experts or sorted(p.parent.name for p in self.folder.glob("*/config.json"))
         models = [str(self.folder / n) for n in found if n not in ("base", "out")]
         told = ["--base", str(self.folder / "base"), "--store", str(self.folder / ".fusec")]
-        assert dispatch(["catalog", "analyze", *models, *told, "--block", str(block), *["--gram"] * gram]) == 0
+        assert (
+            dispatch(["catalog", "analyze", *models, *told, "--block", str(block), *["--gram"] * gram]) == 0
+        )
 
     def run(self, spec: Path | None = None, **options: object) -> Manifest:
         return fusec.compile(spec or self.folder / "spec.fuse").run(**options)  # type: ignore[arg-type]
 
     def merged(self) -> dict[str, torch.Tensor]:
         return load_model(self.folder / "out")
+
+    def ids(self) -> Mapping[str, str]:
+        """The identity of every node of the spec, once its sources are pinned; experts are summed in its order."""
+        return graph_ids(fusec.compile(self.folder / "spec.fuse").planned.graph())
 
     def manifest_path(self, manifest: Manifest) -> Path:
         return self.folder / ".fusec/runs" / manifest.run / "manifest.json"

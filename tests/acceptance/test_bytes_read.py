@@ -111,7 +111,9 @@ def test_a_server_serves_no_more_than_the_budget_and_what_the_ledger_says(desk: 
     for share in SHARES:
         served.served.clear()
         record = merge_record(desk.run(desk.budgeted(f"{share}%", EXPERTS, places=places)))
-        count = sum(n for path, n in served.served.items() if "expert" in path and path.endswith("safetensors"))
+        count = sum(
+            n for path, n in served.served.items() if "expert" in path and path.endswith("safetensors")
+        )
         assert count == record.actual["expert_bytes"]
         assert count <= full * share / 100
 

@@ -11,9 +11,6 @@ import pytest
 import torch
 from desks import BLOCK, Desk, same_bits, save_model
 
-import fusec
-from fusec.compiler.identity import graph_ids
-
 Floats = Sequence[torch.Tensor]
 WEIGHTS = (0.5, 0.3, 0.9)
 EXPERTS = ("math", "code", "law")
@@ -58,7 +55,7 @@ def whole(
     elif method == "dare":
         kept = [d * mask(name, id, d.shape, 0.4) for d, id in zip(deltas, ids, strict=True)]
         factors = [torch.tensor(w * (1 / 0.4)) for w in weights]
-        update = total([k * f for k, f in zip(kept, factors, strict=True)]) 
+        update = total([k * f for k, f in zip(kept, factors, strict=True)])
     else:
         update = ties([trimmed(d, 0.3) for d in deltas], weights) * 0.9
     return torch.where(update == 0, b, b + update).to(base.dtype)
@@ -119,10 +116,8 @@ def test_the_bits_are_those_of_the_plain_merge(desk: Desk, method: str, dtypes: 
         head = {"lm_head.weight": tensors["model.embed_tokens.weight"]} if number == 1 else {}
         save_model(desk.folder / name, {**tensors, **head}, tie_word_embeddings=True)
     weights = None if method == "average" else WEIGHTS
-    spec = desk.spec(EXPERTS, METHODS[method], weights=weights, expert_reads="100%")
-    desk.run(spec)
-    found = graph_ids(fusec.compile(spec).planned.graph())
-    ids = [found[name] for name in EXPERTS]
+    desk.run(desk.spec(EXPERTS, METHODS[method], weights=weights, expert_reads="100%"))
+    ids = [desk.ids()[name] for name in EXPERTS]
     order = sorted(range(3), key=ids.__getitem__)
     summed, named = [WEIGHTS[i] for i in order], [ids[i] for i in order]
     want = {n: whole(method, n, base[n], [experts[i][n] for i in order], summed, named) for n in SHAPES}

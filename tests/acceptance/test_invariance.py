@@ -48,8 +48,9 @@ def test_of_threads_order_and_place(usual: Desk, new_desk: Callable[[str], Desk]
     ):
         (usual.folder.parent / name).mkdir(parents=True)
         other = Desk(usual.folder.parent / name)
-        shutil.copytree(usual.folder, other.folder, ignore=shutil.ignore_patterns(".*", "out"), dirs_exist_ok=True)
-        (other.folder / "spec.lock").unlink(missing_ok=True)
+        shutil.copytree(
+            usual.folder, other.folder, ignore=shutil.ignore_patterns(".*", "out"), dirs_exist_ok=True
+        )
         assert root(other, other.spec(experts, method, weights=weights), threads=threads) == want, name
 
 

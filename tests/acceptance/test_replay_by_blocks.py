@@ -11,14 +11,21 @@ import pytest
 import torch
 from desks import BLOCK, Desk, merge_record, save_model
 
+from fusec.compiler.identity import graph_ids
 from fusec.compiler.reads.access import decode
 from fusec.runtime.kernel import RunError
 from fusec.runtime.manifest import Manifest
 from fusec.runtime.replay import replay_run
+from fusec.runtime.session import read_plan
 from fusec.runtime.sources.safetensors_header import read_model_headers
 
 EXPERTS = ("math", "code")
-TENSOR = "layer.1.weight"
+
+
+def ids(desk: Desk) -> dict[str, str]:
+    """Of the sources as they were pinned, wherever they are now."""
+    graph = read_plan(next((desk.folder / ".fusec/runs").glob("*/plan"))).graph()
+    return dict(graph_ids(graph))
 
 
 @pytest.fixture
@@ -44,38 +51,19 @@ def moved(desk: Desk) -> Path:
     return elsewhere
 
 
-def flip(elsewhere: Path, manifest: Manifest, expert: str, read: bool) -> int:
-    """Changes one bit of a block of an expert that was read, or was not; the number of the block."""
-    record = merge_record(manifest)
-    assert record.reads is not None
-    flags = decode(record.reads.access).reads()[TENSOR]
-    # Experts of a set stand in the order of their ids, as the inputs of the node behind its base do.
-    (place,) = (k for k, name in enumerate(order_of(manifest)) if name == expert)
-    block = int(np.flatnonzero(flags[place] == read)[0])
+def flip(desk: Desk, elsewhere: Path, manifest: Manifest, expert: str, *, read: bool) -> tuple[str, int]:
+    """Changes one bit of a block of an expert that was read, or was not; its tensor and number."""
+    reads = merge_record(manifest).reads
+    assert reads is not None
+    place = sorted(EXPERTS, key=ids(desk).__getitem__).index(expert)
+    found = ((name, flags[place] == read) for name, flags in decode(reads.access).reads().items())
+    tensor, blocks = next((name, np.flatnonzero(wanted)) for name, wanted in found if wanted.any())
+    block = int(blocks[0])
     file = elsewhere / expert / "model.safetensors"
-    at = read_model_headers(elsewhere / expert).tensors[TENSOR].start + 2 * BLOCK * block + 300
+    at = read_model_headers(elsewhere / expert).tensors[tensor].start + 2 * BLOCK * block + 300
     with open(file, "r+b") as opened:
         os.pwrite(opened.fileno(), bytes([os.pread(opened.fileno(), 1, at)[0] ^ 1]), at)
-    return block
-
-
-def order_of(manifest: Manifest) -> list[str]:
-    slots = merge_record(manifest).slots["experts"]
-    ids = {source.pin: source.name for source in manifest.sources}
-    assert len(ids) == 3 and len(slots) == 2
-    return sorted(EXPERTS, key=lambda name: IDS[manifest.run][name])
-
-
-IDS: dict[str, dict[str, str]] = {}
-
-
-@pytest.fixture(autouse=True)
-def _ids(ran: tuple[Desk, Manifest]) -> None:
-    import fusec
-    from fusec.compiler.identity import graph_ids
-
-    desk, manifest = ran
-    IDS[manifest.run] = graph_ids(fusec.compile(desk.folder / "spec.fuse").planned.graph())
+    return tensor, block
 
 
 def test_in_another_folder_all_is_equal(ran) -> None:
@@ -88,7 +76,7 @@ def test_in_another_folder_all_is_equal(ran) -> None:
 def test_a_byte_that_was_not_read_may_be_another(ran, expert: str) -> None:
     desk, manifest = ran
     elsewhere = moved(desk)
-    flip(elsewhere, manifest, expert, read=False)
+    flip(desk, elsewhere, manifest, expert, read=False)
     assert replay_run(desk.manifest_path(manifest), base=elsewhere).differences == ()
 
 
@@ -96,8 +84,8 @@ def test_a_byte_that_was_not_read_may_be_another(ran, expert: str) -> None:
 def test_a_byte_that_was_read_is_named_by_expert_tensor_and_block(ran, expert: str) -> None:
     desk, manifest = ran
     elsewhere = moved(desk)
-    block = flip(elsewhere, manifest, expert, read=True)
-    with pytest.raises(RunError, match=rf"FUSE402.*{expert}.*{TENSOR}.*block {block} ") as caught:
+    tensor, block = flip(desk, elsewhere, manifest, expert, read=True)
+    with pytest.raises(RunError, match=rf"FUSE402.*{expert}.*{tensor}.*block {block} ") as caught:
         replay_run(desk.manifest_path(manifest), base=elsewhere)
     assert "since it was analysed" in caught.value.what
 
@@ -114,7 +102,8 @@ def test_the_base_must_be_what_it_was(ran) -> None:
 def test_a_run_is_held_to_its_lock_by_every_byte(ran) -> None:
     """Only replay, which asks what was merged then, lets go of bytes that took no part."""
     desk, manifest = ran
-    flip(desk.folder, manifest, "math", read=False)
+    flip(desk, desk.folder, manifest, "math", read=False)
+    desk.analyze()
     with pytest.raises(RunError, match=r"FUSE402: model.safetensors of `./math` changed since it was locked"):
         desk.run(desk.budgeted("30%", EXPERTS))
 

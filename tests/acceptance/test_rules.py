@@ -118,3 +118,14 @@ def test_weights_of_experts_that_change_nothing_count_in_what_is_reused(models: 
     math, base = (load_model(models.folder / name) for name in ("math", "base"))
     for name, tensor in models.merged().items():
         assert torch.allclose(tensor, 0.25 * math[name] + 0.75 * base[name], atol=1e-5), name
+
+
+@pytest.mark.parametrize(
+    ("method", "sure"), [("task_arithmetic(scale: 0.5)", True), ("ties(density: 0.5)", False)]
+)
+def test_bytes_of_experts_are_those_planned(models: Desk, method: str, sure: bool) -> None:
+    """Exact where all methods read alike; else between the least and the most."""
+    record = merge_record(models.run(models.spec(rules=f'[tensors("*.mlp.*", method: {method})]')))
+    planned, counted = record.estimate["expert_reads"], record.actual["expert_bytes"]
+    low, _, high = planned if isinstance(planned, tuple) else (planned, planned, planned)
+    assert low <= counted <= high and (low == high) == sure

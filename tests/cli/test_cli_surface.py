@@ -29,6 +29,7 @@ SURFACE = {
         "SPEC",
     ],
     "run": [
+        "--analyze",
         "--base",
         "--device",
         "--json",
@@ -43,7 +44,7 @@ SURFACE = {
         "SPEC|PLAN",
     ],
     "runs": ["--json", "--store"],
-    "show": ["--json", "--store", "RUN|MANIFEST"],
+    "show": ["--json", "--origin", "--store", "RUN|MANIFEST"],
     "replay": ["--base", "--json", "MANIFEST"],
     "verify": ["--base", "--json", "MANIFEST"],
     "catalog": [],
@@ -69,6 +70,7 @@ PARTS = {
             "MODEL..",
         ],
         "show": ["--base", "--json", "--store", "MODEL"],
+        "uses": ["--json", "--store", "FOLDER|NAME"],
         "gc": ["--json", "--store"],
     }
 }

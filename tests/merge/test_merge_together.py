@@ -1,16 +1,19 @@
 """Merges of one family in one scan: the bytes of separate merges, read once."""
 
+import tracemalloc
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from fusec.runtime.kernel import Artifact, Context, Meter, Method
-from fusec.runtime.kernels.merge import tiles, units
+from fusec.compiler.slots import Many, One
+from fusec.compiler.step import methods_of
+from fusec.runtime.kernel import Artifact, Context, Meter, Method, RunError
+from fusec.runtime.kernels.merge import operator_of, tiles, units
 from fusec.runtime.kernels.merge.reads import Reads
 from fusec.runtime.kernels.merge.together import Member, run_together
 
@@ -43,12 +46,23 @@ def size(model: dict[str, torch.Tensor], *, integers: bool = True) -> int:
     return sum(t.numel() * t.element_size() for t in model.values() if integers or t.is_floating_point())
 
 
+@dataclass
+class Done:
+    folder: Path
+    meter: Meter
+    error: RunError | None
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in sorted(self.folder.iterdir())}
+
+
 Merging = tuple[Method, Sequence[Any]]
 
 
 @pytest.fixture
-def merge_together(tmp_path: Path) -> Callable[..., list[SimpleNamespace]]:
-    """Runs merges in one scan; of each its `files` (bytes by name), `meter` and `error`."""
+def merge_together(tmp_path: Path) -> Callable[..., list[Done]]:
+    """Runs merges in one scan."""
     calls = iter(range(1000))
 
     def call(base: Artifact, merges: Sequence[Merging], threads: int = 1, reads: Any = None, **slots: Any):
@@ -61,14 +75,7 @@ def merge_together(tmp_path: Path) -> Callable[..., list[SimpleNamespace]]:
             given = {"method": method, "rules": (), "keep": (), "dtype": None, "shard_size": None, **slots}
             members.append(Member({"base": base, "experts": pairs}, given, ctx))
         errors = run_together(members)
-        return [
-            SimpleNamespace(
-                files={p.name: p.read_bytes() for p in sorted(m.ctx.out.iterdir())},
-                meter=m.ctx.meter,
-                error=e,
-            )
-            for m, e in zip(members, errors, strict=True)
-        ]
+        return [Done(m.ctx.out, m.ctx.meter, e) for m, e in zip(members, errors, strict=True)]
 
     return call
 
@@ -165,3 +172,43 @@ def test_what_is_wrong_with_an_expert_is_wrong_for_all(write_model, merge_togeth
     base, *experts = (write_model(f"m{k}", model) for k, model in enumerate(models))
     done = merge_together(base, [(arithmetic(0.5), experts), (AVERAGE, experts)])
     assert ["`steps` differs from the base's" in one.error.what for one in done] == [True, True]
+
+
+OF_WEIGHTS_ALONE = sorted(
+    name
+    for name, cls in methods_of("merge").items()
+    if not any(isinstance(want, One | Many) for want in cls.wants().values())
+)
+
+
+@pytest.mark.parametrize("name", OF_WEIGHTS_ALONE)
+def test_plans_know_which_methods_can_share_a_scan(name):
+    cls = methods_of("merge")[name]
+    settings = {
+        "model_stock": [{}, {"filter_wise": True}],
+        "nuslerp": [{}, {"flatten": False}, {"flatten": False, "row_wise": True}],
+        "sce": [{}, {"select_topk": 0.5}],
+    }
+    for given in settings.get(name, [{}]):
+        required = {n: 0.5 for n, f in cls.model_fields.items() if f.is_required() and n not in given}
+        method = cls(**required, **given)
+        operator = operator_of(Method(name, dict(method)), [1.0] * (method.most or 2))
+        assert method.by_range == (operator.grain == "elements")
+
+
+def test_memory_grows_neither_with_experts_nor_with_members_nor_with_tensors(write_model, merge_together):
+    def peak(experts: int, members: int, name: str) -> int:
+        tracemalloc.reset_peak()
+        chosen = [Artifact("model", models[name].path, f"{name}{k}") for k in range(experts)]
+        merge_together(models[name], [(arithmetic(0.1 * m), chosen) for m in range(members)])
+        return tracemalloc.get_traced_memory()[1]
+
+    models = {
+        name: write_model(name, {"w": torch.ones(size)}) for name, size in (("s", 1 << 20), ("l", 1 << 22))
+    }
+    tracemalloc.start()
+    try:
+        found = [peak(2, 2, "s"), peak(8, 2, "s"), peak(2, 6, "s"), peak(2, 2, "l")]
+    finally:
+        tracemalloc.stop()
+    assert max(found) < 4 * tiles.WORKING_SET

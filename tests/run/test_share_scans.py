@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,12 +44,18 @@ SWEEP = HEAD + "".join(
 SHARED = ("low", "half", "mean", "trimmed")
 
 
-def command(*words: object, ends: int = 0) -> str:
-    """What a command prints; stderr where it fails."""
-    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+@pytest.fixture
+def command(capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command; gives what it prints, on stderr where it fails."""
+
+    def call(*words: object, ends: int = 0) -> str:
+        capfd.readouterr()
         code = dispatch([str(word) for word in words])
-    assert code == ends, err.getvalue()
-    return err.getvalue() if ends else out.getvalue()
+        said = capfd.readouterr()
+        assert code == ends, said.err
+        return said.err if ends else said.out
+
+    return call
 
 
 def nodes(manifest: Manifest) -> dict[str, NodeRecord]:
@@ -67,7 +72,9 @@ def amounts(manifest: Manifest, what: str) -> list[float]:
 
 
 @pytest.mark.parametrize("threads", [1, 4])
-def test_a_sweep_reads_its_experts_once_and_makes_the_same_bytes(family_bench, threads, listing) -> None:
+def test_a_sweep_reads_its_experts_once_and_makes_the_same_bytes(
+    family_bench, command, threads, listing
+) -> None:
     spec, folder = family_bench.spec(SWEEP), family_bench.folder
     command("lock", spec)
     command("plan", spec, "--without", "share_scans", "-o", folder / "apart.plan")
@@ -99,20 +106,20 @@ def test_what_is_stored_falls_out_of_a_scan(family_bench) -> None:
     assert "expert_bytes" not in then["mean"].actual
 
 
-def test_one_that_fails_leaves_the_others_in_the_store(family_bench) -> None:
+def test_one_that_fails_leaves_the_others_in_the_store(family_bench, command) -> None:
     spec = SWEEP.replace("scale: 0.5", "scale: 3e38").replace("[code, math]", "[code: 1e6, math: 1e6]")
     folder = family_bench.folder
     assert "overflows BF16" in command("run", family_bench.spec(spec), ends=4)
     (log,) = folder.glob(".fusec/runs/*/events.jsonl")
     events = [json.loads(line) for line in log.read_text().splitlines()]
-    ends = {e["task"]: e["type"] for e in events if e["type"] in ("task_finished", "task_failed")}
+    ends = {e["task"]: e["event"] for e in events if e["event"] in ("TaskFinished", "TaskFailed")}
     assert ends == {
-        "low": "task_finished", "mean": "task_finished", "trimmed": "task_finished", "half": "task_failed",
+        "low": "TaskFinished", "mean": "TaskFinished", "trimmed": "TaskFinished", "half": "TaskFailed",
     }  # fmt: skip
     assert family_bench.visible() == []
 
 
-def test_a_merge_tells_the_catalog_what_it_read(family_bench, monkeypatch) -> None:
+def test_a_merge_tells_the_catalog_what_it_read(family_bench, command, monkeypatch) -> None:
     monkeypatch.setattr(catalog_module, "_RACY_SECONDS", 0)
     folder, spec = family_bench.folder, family_bench.spec(SWEEP)
     command("run", spec)
@@ -131,3 +138,34 @@ def test_a_merge_tells_the_catalog_what_it_read(family_bench, monkeypatch) -> No
     assert mine.query(query) == catalog.query(query)
     mine.close()
     catalog.close()
+
+
+def test_a_scan_counts_once_towards_a_budget(family_bench, command) -> None:
+    spec = HEAD + "".join(
+        MERGE.format(name=f"s{n}", experts="math, code", method=f"task_arithmetic(scale: {n})")
+        for n in (1, 2, 3)
+    )
+    path = family_bench.spec(spec)
+    needs = [node["reads_bytes"] for node in json.loads(command("plan", path, "--json"))["nodes"]]
+    models = max(needs)
+    limited = family_bench.spec(f"{spec}\nbudget {{\n  reads: {models} B\n}}\n", "limited.fuse")
+    assert json.loads(command("plan", limited, "--json"))["totals"]["reads_bytes"] == models
+    assert "FUSE301" in command("plan", limited, "--without", "share_scans", ends=1)
+    experts = models * 2 // 3
+    shared = family_bench.spec(f"{spec}\nbudget {{\n  expert_reads: {experts} B\n}}\n", "shared.fuse")
+    assert json.loads(command("plan", shared, "--json"))["scans"] == [["s1", "s2", "s3"]]
+
+
+def test_only_merges_of_the_same_models_that_read_everything_share_a_scan(family_bench, command) -> None:
+    spec = family_bench.spec(
+        SWEEP.replace("ties(density: 0.5)", 'ties(density: 0.5)\n  keep: ["*norm*"]')
+        .replace("experts: [math: 0.4, code: 0.6]", "experts: [math: 0.4]")
+        .replace("scale: 0.5)", "scale: 0.5)\n  max_error: 1%\n  analysis: sampled")
+    )
+    assert json.loads(command("plan", spec, "--json"))["scans"] == []
+
+
+def test_the_plan_says_who_reads_together(family_bench, command) -> None:
+    said = command("plan", family_bench.spec(SWEEP))
+    assert "low and 3 more read their experts together, at its cost" in said
+    assert "share_scans -3" in said

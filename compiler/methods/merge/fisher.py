@@ -25,7 +25,7 @@ class Fisher(DataMerge, name="fisher", family="merge"):
     Example:
 
     ```fuse
-    model both = merge { base: base, experts: [math, code], method: fisher(data: [proofs, programs]) }
+    model both = merge { base: base, experts: [math, code], method: fisher(data: [text, pairs]) }
     ```
     """
 

@@ -23,7 +23,7 @@ class RegMean(DataMerge, name="regmean", family="merge"):
     model both = merge {
       base: base
       experts: [math, code]
-      method: regmean(data: [proofs, programs], alpha: 0.9)
+      method: regmean(data: [text, pairs], alpha: 0.9)
     }
     ```
     """

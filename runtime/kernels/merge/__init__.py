@@ -33,6 +33,9 @@ Experts may be deltas. A stored task vector counts like a model. The two factors
 for all passes over their tensor, and held as float32 while it is being worked on: rank * (rows + columns)
 numbers for each adapter. Where a method takes weights, the base is read once (P) for all deltas together.
 Tensors that a delta leaves out are not read of it.
+
+Of merges that read together (`together.py`), every one but the first reads E less, and P less where one
+before it reads the base. They copy what they keep, each for itself.
 """
 
 from __future__ import annotations

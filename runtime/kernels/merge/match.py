@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
 
 from fusec.compiler.facts import EMBEDDINGS, TIED_HEADS
 from fusec.runtime.hf_folder import PlannedTensor, read_config
@@ -34,6 +36,10 @@ class Identical:
     base: Source
     experts: tuple[Source, ...]
     written: bool = True
+
+    def difference(self, expert: Source) -> str:
+        """What to say of an expert that holds something else."""
+        return f"{expert} differs from the base's, and {self.target.dtype} is not merged"
 
 
 @dataclass(frozen=True)
@@ -87,18 +93,23 @@ def match_tensors(
             others.append(expert)
         checks += found
     jobs = tuple(_job(name, base, others, name in kept, dtype) for name in base.tensors)
-    # What a plan is made from tells equal heads by their hashes, so they are not read again.
-    return (*checks, *jobs) if reads is None else tuple(_planned(job, reads) for job in jobs)
+    if reads is None:
+        return (*checks, *jobs)
+    # Who plans compares what has to be equal, by its hashes, so it is not read again.
+    headers = cache(read_model_headers)
+    return tuple(_planned(job, reads, headers) for job in jobs)
 
 
-def _planned(job: Job, reads: Mapping[str, Reads]) -> Job:
+def _planned(job: Job, reads: Mapping[str, Reads], headers: Callable[[Path], ModelHeaders]) -> Job:
     """A job with what a plan reads for it."""
+    if isinstance(job, Identical):
+        return Copy(job.target, job.base)
     if not isinstance(job, Merge):
         return job
     planned = reads[job.target.name]
     if planned.earlier is None:
         return replace(job, reads=planned)
-    made = read_model_headers(planned.earlier)
+    made = headers(planned.earlier)
     found = made.tensors.get(job.target.name)
     if found is None or (found.dtype, found.shape) != (job.target.dtype, job.target.shape):
         return replace(job, reads=replace(planned, made=None))

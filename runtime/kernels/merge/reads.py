@@ -24,8 +24,8 @@ class Reads:
     zero      (K, B) bool   the expert's block holds the base's bytes: never read, whatever the plan
     owner     (K, B) int32  the first expert with the same bytes in the block, itself if none
     resting   whether a block of which nothing is read has the base's bytes
-    hashes    (K, B, 16) uint8    what the bytes of a block that is read must hash to, see `block_hash`; 0
-              where nobody knows: of adapters
+    hashes    (K, B, 16) uint8    what the SHA-256 of a block that is read must begin with; 0 where nobody
+              knows: of adapters
     gram      (1 + K, 1 + K) float64  `Tensor.gram` of the whole tensor, where it is known
     made      (B,) bool     blocks that the model in the folder `earlier` holds as this merge would make them
     """

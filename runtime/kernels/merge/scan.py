@@ -76,15 +76,14 @@ class Scan:
         finally:
             self.open = False
 
-    def read(self, source: Source, out: F32, fetch: Fetch) -> int:
-        """A copy of this tile of a source; the first one who asks brings it along."""
+    def look(self, source: Source, fetch: Fetch) -> tuple[F32, int]:
+        """This tile of a source, and the bytes that came for it: the first one who asks has it fetched."""
         key, came = (str(source.path), source.tensor.start), 0
         if key not in self._held:
             raw, floats = self._space(source)
             came = fetch(raw, floats)
             self._held[key] = raw, floats
-        np.copyto(out, self._held[key][1])
-        return came
+        return self._held[key][1], came
 
     def is_news(self, stop: int) -> bool:
         """Whether nobody has announced the reads of a unit up to there, which from now on somebody has."""
@@ -117,9 +116,12 @@ class Scan:
 
 
 def buffers_of(job: Merge, tapped: bool) -> int:
-    """Tiles of float32 that a scan of a tensor takes at most."""
+    """What a scan counts beside the buffers of an operator when tiles are cut.
+
+    Half of its own: it is only looked at, and the cost of smaller tiles is larger than that of a full cache.
+    """
     count = 1 + len(job.experts)
-    return 2 * count if tapped else count
+    return count if tapped else (1 + count) // 2
 
 
 def _stored(change: Change) -> Source | None:

@@ -117,7 +117,10 @@ class TileView:
     def base(self, buffer: int) -> F32:
         out = self.buffer(buffer)
         self.worker.reads_base = True
-        self.worker.base_bytes += self.worker.read(self.job.base, self.start, out)
+        values, came = self.worker.look(self.job.base, self.start, out)
+        self.worker.base_bytes += came
+        if values is not out:
+            np.copyto(out, values)
         return out
 
     def expert(self, i: int, buffer: int) -> F32:
@@ -142,7 +145,7 @@ class TileView:
             return out
         match change:
             case Source():
-                return np.subtract(self._read(i, change, out), base, out=out)
+                return np.subtract(self._values(i, change, out), base, out=out)
             case LowRank(over=Source() as over):
                 new = self._read(i, over, self._spare(1))
                 np.subtract(new, base, out=new)
@@ -159,17 +162,26 @@ class TileView:
         return self.buffer(self.spare + number)
 
     def _read(self, i: int, source: Source, out: F32) -> F32:
-        """An expert's values; bytes that several experts share in this block are read once."""
+        values = self._values(i, source, out)
+        if values is not out:
+            np.copyto(out, values)
+        return out
+
+    def _values(self, i: int, source: Source, out: F32) -> F32:
+        """An expert's values, in `out` or where they are shared and stay as they are.
+
+        Bytes that several experts share in this block are read once.
+        """
         sealed = None if self.job.reads is None else (self.job.reads, i)
         owner = self._owners.get(i)
-        if owner is None:
-            self.worker.expert_bytes += self.worker.read(source, self.start, out, sealed)
-            return out
-        if owner not in self._held:
-            self._held[owner] = self._spare(_SPARES + len(self._held))
-            self.worker.expert_bytes += self.worker.read(source, self.start, self._held[owner], sealed)
-        np.copyto(out, self._held[owner])
-        return out
+        if owner in self._held:
+            return self._held[owner]
+        space = out if owner is None else self._spare(_SPARES + len(self._held))
+        values, came = self.worker.look(source, self.start, space, sealed)
+        self.worker.expert_bytes += came
+        if owner is not None:
+            self._held[owner] = values
+        return values
 
     @cached_property
     def _owners(self) -> dict[int, int]:

@@ -64,8 +64,7 @@ class Worker:
                     pass
             case Identical() as job:
                 for expert in job.experts:
-                    problem = f"{expert} differs from the base's, and {job.target.dtype} is not merged"
-                    ours, theirs = self._require_equal(job.base, expert, problem)
+                    ours, theirs = self._require_equal(job.base, expert, job.difference(expert))
                     self.base_bytes += ours
                     self.expert_bytes += theirs
                 if job.written:
@@ -94,9 +93,15 @@ class Worker:
         """Merges a unit; stops where the tensor is prepared, and before each tile, and gives its start."""
         operator = self.operators(job.target.name)
         try:
-            merge = self._prepared(job, operator)
+            parts = self._parts(job, unit, operator)
+            computes = any(origin == _COMPUTED for _, _, origin in parts)
+            # What an operator finds out about a tensor, nobody needs where all of it is there.
+            merge = self._prepared(job, operator) if computes else None
             yield unit.start
-            for begin, end in self._runs(job, unit, operator):
+            for begin, end, origin in parts:
+                if merge is None or origin != _COMPUTED:
+                    self._copy_part(job, begin, end, origin)
+                    continue
                 for tile in unit.tiles(TensorView(job, self, begin, end), operator):
                     yield tile.start
                     self._merge_tile(job, merge, tile)
@@ -110,30 +115,28 @@ class Worker:
         with np.errstate(**_IN_THE_RESULT):
             return self.shelf.get(job.target.name, "start", start, helper=self)
 
-    def _runs(self, job: Merge, unit: Unit, operator: Operator) -> Iterator[tuple[int, int]]:
-        """The parts of a unit to compute; what lies in the base or an earlier result is copied on the way."""
-        reads = job.reads
-        if reads is None:
-            yield unit.start, unit.stop
-            return
-        runs = list(reads.runs(unit.start, unit.stop, self._origins(job, reads)))
-        if operator.grain in ("rows", "tensor") and any(origin == _COMPUTED for _, _, origin in runs):
-            yield unit.start, unit.stop  # blocks end within rows
-            return
-        for begin, end, origin in runs:
-            if origin == _COMPUTED:
-                yield begin, end
-                continue
-            source = job.earlier if origin == _EARLIER and job.earlier is not None else job.base
-            size = STORED[job.target.dtype].itemsize
-            count = (end - begin) * size
-            start, offset = source.tensor.start + begin * size, begin * size
-            came = self.reader.copy(source, start, count, self.writer, job.target.name, offset)
-            if origin == _BASE:
-                self.base_bytes += came
-            else:
-                self.reused += came
-            self.written += count
+    def _parts(self, job: Merge, unit: Unit, operator: Operator) -> list[tuple[int, int, int]]:
+        """The parts of a unit, start and stop, and where each comes from."""
+        whole = [(unit.start, unit.stop, _COMPUTED)]
+        if job.reads is None:
+            return whole
+        runs = job.reads.runs(unit.start, unit.stop, self._origins(job, job.reads))
+        parts = [(begin, end, int(origin)) for begin, end, origin in runs]
+        if operator.grain in ("rows", "tensor") and any(origin == _COMPUTED for _, _, origin in parts):
+            return whole  # a row may end within a block
+        return parts
+
+    def _copy_part(self, job: Merge, begin: int, end: int, origin: int) -> None:
+        """Elements that lie in the base or in an earlier result as they are merged."""
+        source = job.earlier if origin == _EARLIER and job.earlier is not None else job.base
+        size = STORED[job.target.dtype].itemsize
+        start, count, offset = source.tensor.start + begin * size, (end - begin) * size, begin * size
+        came = self.reader.copy(source, start, count, self.writer, job.target.name, offset)
+        if origin == _BASE:
+            self.base_bytes += came
+        else:
+            self.reused += came
+        self.written += count
 
     def _origins(self, job: Merge, reads: Reads) -> NDArray[np.uint8]:
         """(B,) where each block of the result comes from."""
@@ -183,14 +186,17 @@ class Worker:
                 raise RunError(problem)
         return came[0], came[1]
 
-    def read(self, source: Source, start: int, out: F32, sealed: tuple[Reads, int] | None = None) -> int:
-        """Decodes `out.size` elements from flat index `start` on; returns the bytes that came for it.
+    def look(
+        self, source: Source, start: int, out: F32, sealed: tuple[Reads, int] | None = None
+    ) -> tuple[F32, int]:
+        """`out.size` elements from flat index `start` on, decoded, and the bytes that came for that.
 
-        `sealed` has the plan of an expert's reads and its number, where the bytes must be those of the plan.
+        They are in `out`, or where all who share a scan look at them. `sealed` has the plan of an expert's
+        reads and its number, where the bytes must be those of the plan.
         """
         if self.scan is not None and self.scan.open:
-            return self.scan.read(source, out, lambda raw, to: self._fetch(source, start, raw, to, sealed))
-        return self._fetch(source, start, self._raw_for(source, out), out, sealed)
+            return self.scan.look(source, lambda raw, to: self._fetch(source, start, raw, to, sealed))
+        return out, self._fetch(source, start, self._raw_for(source, out), out, sealed)
 
     def _raw_for(self, source: Source, out: F32) -> NDArray:
         dtype = source.tensor.dtype

@@ -43,38 +43,45 @@ class RegMean:
     def start(self, tensor: Tensor) -> Callable[[Tile], F32]:
         if not all(tensor.name in grams for grams in self.grams):
             return self.mean.merge
-        across = tensor.name in self.grams[0].across
 
         def merge(tile: Tile) -> F32:
-            mean = self.mean.merge(tile)
             with one_thread():
-                change = self._change(tile, mean, tensor, across)
-            update = tile.buffer(1)
-            np.copyto(update, (change if across else change.T).reshape(-1), casting="same_kind")
-            return add_update(mean, update)
+                return self._solve(tile, tensor)
 
         return merge
 
-    def _change(self, tile: Tile, mean: F32, tensor: Tensor, across: bool) -> F64:
-        """(in, out): what is added to the mean."""
+    def _solve(self, tile: Tile, tensor: Tensor) -> F32:
+        """Every expert is read once: the mean and `sum G_i W_i^T` grow side by side."""
         import torch
 
-        total: F64 | None = None
-        wanted: F64 | None = None
+        across = tensor.name in self.grams[0].across
+        shape = tensor.shape if across else tensor.shape[::-1]
+        total: F64 = np.zeros((shape[0], shape[0]))
+        pulled: F64 = np.zeros(shape)
+        mean = tile.buffer(0)
+        mean.fill(0)
         for i, grams in enumerate(self.grams):
-            expert = tile.expert(i, 1).astype(np.float64)
-            apart = np.subtract(expert, mean, out=expert).reshape(tensor.shape)
+            expert = tile.expert(i, 1)
+            np.add(mean, expert, out=mean)
             gram = grams.matrix(tensor.name, self.alpha)
-            pull = product(gram, apart if across else np.ascontiguousarray(apart.T))
-            total = gram if total is None else np.add(total, gram, out=total)
-            wanted = pull if wanted is None else np.add(wanted, pull, out=wanted)
-        assert total is not None and wanted is not None, "a merge has experts"
+            np.add(total, gram, out=total)
+            np.add(pulled, product(gram, _in_first(expert, tensor, across)), out=pulled)
+        np.divide(mean, np.float32(len(self.grams)), out=mean)
         ridge = _RIDGE * np.trace(total) / len(total)
-        if ridge == 0:
-            return np.zeros_like(wanted)
+        if ridge == 0:  # no token came this way
+            return mean
+        np.subtract(pulled, product(total, _in_first(mean, tensor, across)), out=pulled)
         total[np.diag_indices_from(total)] += ridge
-        solved: F64 = torch.linalg.solve(torch.from_numpy(total), torch.from_numpy(wanted)).numpy()
-        return solved
+        change: F64 = torch.linalg.solve(torch.from_numpy(total), torch.from_numpy(pulled)).numpy()
+        update = tile.buffer(1)
+        np.copyto(update, (change if across else change.T).reshape(-1), casting="same_kind")
+        return add_update(mean, update)
+
+
+def _in_first(weights: F32, tensor: Tensor, across: bool) -> F64:
+    """(in, out) in float64; linear layers are stored as (out, in)."""
+    matrix = weights.reshape(tensor.shape)
+    return np.ascontiguousarray(matrix if across else matrix.T, np.float64)
 
 
 def operator(weights: Sequence[float], *, measured: Sequence[Grams], alpha: float, **rest: Any) -> RegMean:

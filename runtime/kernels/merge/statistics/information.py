@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from math import sqrt
+from math import isfinite, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,13 @@ def information(
             total /= len(read.sequences)
             if ctx.device != "cpu":
                 arrays[name][...] = total.cpu().numpy()
-    return Information(arrays, same, _norm(arrays))
+    norm = _norm(arrays)
+    if not isfinite(norm):
+        raise RunError(
+            f"the expert in {expert.path} gives gradients that are not finite",
+            hint="its weights overflow: look at how it was trained",
+        )
+    return Information(arrays, same, norm)
 
 
 def _add_example(
