@@ -20,7 +20,7 @@ def is_sealed(graph: Graph, source: str, needed: Collection[str], tasks: Mapping
     for node in readers:
         if node.name in needed:
             reads = tasks[node.name].reads
-            if node.verb != "merge" or dict(node.slots)["base"].node == source:  # type: ignore[union-attr]
+            if node.verb != "merge" or dict(node.slots)["base"].node == source:
                 return False
             if reads is None or not reads.hashes:
                 return False

@@ -9,8 +9,8 @@ without chance the difference is counted in units in the last place (ulp) of the
     at scale   largest difference in ulps at the magnitude of the largest input: cancellation leaves small
                results of large terms, whose own ulp says nothing about the arithmetic
     equals     elements apart because some update is exactly as large as the last one kept, where which of
-               several equals stay is arbitrary in mergekit and the lowest index in fusec; or because votes for
-               both signs weigh the same, and rounding elects
+               several equals stay is arbitrary in mergekit and the lowest index in fusec; or because votes
+               for both signs weigh the same, and rounding elects
     apart      elements further apart than allowed and not among those. One ulp is allowed in bfloat16; in
                float32, where sums in another order show, ALLOWED
 

@@ -2,7 +2,7 @@
 
     python -m bench.merge.plots [DIR] [--to docs/img]
 
-DIR is what `python -m bench.merge --out` wrote. A plot whose table is missing is left out.
+DIR is what `python -m bench.merge --out` wrote. A plot whose table is missing or empty is left out.
 """
 
 from __future__ import annotations
@@ -177,36 +177,40 @@ def _number(cell: str | float) -> float:
     return float(str(cell).removesuffix("%"))
 
 
-def bytes_read(table: Mapping[str, Any]) -> str:
+def bytes_read(table: Mapping[str, Any]) -> str | None:
     names = ("all experts", "fusec, all", "fusec, 10 %", "fusec, fixed")
-    return lines("Read from the device", "experts", "MB", _columns(table, "K", names))
+    series = _columns(table, "K", names)
+    return lines("Read from the device", "experts", "MB", series) if series else None
 
 
-def cpu_seconds(table: Mapping[str, Any]) -> str:
+def cpu_seconds(table: Mapping[str, Any]) -> str | None:
     series: dict[str, list[tuple[float, float]]] = {}
     for label, count, _, cpu, *_ in table["rows"]:
         operator, _, name = label.partition(": ")
         if operator == "task_arithmetic" and _is_number(cpu):
             series.setdefault(name, []).append((count, cpu))
-    return lines("task_arithmetic, cold cache", "experts", "CPU s", series)
+    return lines("task_arithmetic, cold cache", "experts", "CPU s", series) if series else None
 
 
-def error_by_budget(table: Mapping[str, Any]) -> str:
+def error_by_budget(table: Mapping[str, Any]) -> str | None:
     names = ("random", "gram", "norms", "sampled")
     series = _columns(table, "budget", names)
+    if not series:
+        return None
     title = "Error against the full merge, of the update"
     return lines(title, "budget, % of expert bytes", "error", series, logarithmic=True, even=True)
 
 
-def operators(table: Mapping[str, Any]) -> str:
+def operators(table: Mapping[str, Any]) -> str | None:
     groups = {}
     for name, _, theirs, _, _, first, _, second, *_ in table["rows"]:
         cells = {"mergekit": theirs, "fusec, first": first, "fusec, second": second}
         groups[name] = {label: cell for label, cell in cells.items() if _is_number(cell)}
-    return bars("CPU seconds by operator, cold cache", "CPU s", {n: g for n, g in groups.items() if g})
+    groups = {name: group for name, group in groups.items() if group}
+    return bars("CPU seconds by operator, cold cache", "CPU s", groups) if groups else None
 
 
-PLOTS: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
+PLOTS: dict[str, tuple[str, Callable[[Mapping[str, Any]], str | None]]] = {
     "merge-bytes": ("T1", bytes_read),
     "merge-cpu": ("T2", cpu_seconds),
     "merge-error": ("T4", error_by_budget),
@@ -224,8 +228,9 @@ def main() -> None:
     args.to.mkdir(parents=True, exist_ok=True)
     for name, (key, draw) in PLOTS.items():
         table = args.folder / f"{key}.json"
-        if table.exists():
-            (args.to / f"{name}.svg").write_text(draw(json.loads(table.read_text())))
+        drawn = draw(json.loads(table.read_text())) if table.exists() else None
+        if drawn is not None:
+            (args.to / f"{name}.svg").write_text(drawn)
             print(args.to / f"{name}.svg")
 
 

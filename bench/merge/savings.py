@@ -70,12 +70,13 @@ def ablations(arena: Arena, scope: Scope) -> Table:
     arena.fusec("task_arithmetic", scope.at, keep=full)
     for kilobytes in BLOCKS:
         elements = kilobytes * 1024 // 2
+        slots = BUDGET | {"block": str(elements)}
         analysed = arena.analyse(scope.at, block=elements)
         label = f"10 %, blocks of {kilobytes} KiB"
         if isinstance(analysed, Missing):
             table.rows.append([label, *missing(analysed, len(AMOUNTS) + 1)])
             continue
-        found = arena.fusec("task_arithmetic", scope.at, store=analysed_in(elements), slots=BUDGET, keep=part)
+        found = arena.fusec("task_arithmetic", scope.at, store=analysed_in(elements), slots=slots, keep=part)
         error = error_of(arena.base, full, part).of_update if isinstance(found, Run) else None
         table.rows.append([label, *amounts(found), error])
     for folder in (full, part):
@@ -93,11 +94,12 @@ def overhead(arena: Arena, scope: Scope, prepared: Mapping[str, Outcome]) -> Tab
     for name, found in prepared.items():
         table.rows.append([name, *amounts(found)])
     table.rows.append(["plan of a 10 % budget", *amounts(arena.plan("task_arithmetic", scope.most, BUDGET))])
-    store = arena.stores.get(ANALYSED, arena.work) / ".fusec"
-    catalog = sum(file.stat().st_size for file in store.glob("catalog.db*"))
-    manifest = max((file.stat().st_size for file in store.glob("runs/*/manifest.json")), default=0)
-    for label, size in (("catalog", catalog), ("manifest", manifest)):
-        table.rows.append([f"{label}: {size / 1e6:.2f} MB", *[None] * len(AMOUNTS)])
+    part = arena.work / "part"
+    if isinstance(arena.fusec("task_arithmetic", scope.most, slots=BUDGET, keep=part), Run):
+        catalog = sum(f.stat().st_size for f in (arena.stores[ANALYSED] / ".fusec").glob("catalog.db*"))
+        for label, size in (("catalog", catalog), ("manifest", (part / MANIFEST).stat().st_size)):
+            table.rows.append([f"{label}: {size / 1e6:.2f} MB", *[None] * len(AMOUNTS)])
+        shutil.rmtree(part)
     return table
 
 

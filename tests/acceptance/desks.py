@@ -116,7 +116,7 @@ class Desk:
         return load_model(self.folder / "out")
 
     def ids(self) -> Mapping[str, str]:
-        """The identity of every node of the spec, once its sources are pinned; experts are summed in its order."""
+        """The identity of every node, once sources are pinned; experts are summed in the order of theirs."""
         return graph_ids(fusec.compile(self.folder / "spec.fuse").planned.graph())
 
     def manifest_path(self, manifest: Manifest) -> Path:

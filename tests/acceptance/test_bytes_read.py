@@ -31,7 +31,8 @@ def counted():
 before = counted()
 manifest = fusec.compile("spec.fuse").run(threads=2)
 (node,) = (node for node in manifest.nodes if node.verb == "merge")
-print("kernel", counted() - before, "ledger", node.actual.get("expert_bytes", 0), "planned", node.reads.physical)
+ledger, planned = node.actual.get("expert_bytes", 0), node.reads.physical
+print("kernel", counted() - before, "ledger", ledger, "planned", planned)
 """
 
 

@@ -60,7 +60,7 @@ class Instance:
         )
 
     def measured(self) -> tuple[Certificate, float, float]:
-        """The certificate, the distance of the full merge from the other one, and from the base; as stored."""
+        """The certificate, and how far the stored full merge is from the other one and from the base."""
         desk, weights = self.desk, None if self.method.startswith("average") else self.weights
         desk.analyze(*self.experts, gram=self.analysis == "gram")
         desk.run(desk.spec(self.experts, self.method, weights=weights))

@@ -251,7 +251,7 @@ def test_a_full_disk_is_one_error(
 
     with monkeypatch.context() as patched:
         patched.setattr(positioned.os, "pwrite", full)
-        with pytest.raises(RunError, match="(?i)no space left on device"):
+        with pytest.raises(RunError, match=r"(?i)no space left on device"):
             analysed.run(spec(analysed, NEW))
     assert there(analysed) == (wanted[OLD] if republish else None)
     assert_completes(analysed, wanted)

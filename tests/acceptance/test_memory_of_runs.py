@@ -37,7 +37,7 @@ def peak(desk: Desk, spec: Path) -> int:
 
 @pytest.fixture
 def many(desk: Desk) -> Desk:
-    """A base and 32 experts of 32 MB that differ in a byte of their configuration, so that each is its own."""
+    """A base and 32 experts of 32 MB with configurations of their own, so that none is another one."""
     write(desk.folder / "base", 32, 0)
     write(desk.folder / "x0", 32, 1)
     for i in range(1, 32):

@@ -1,4 +1,4 @@
-"""A plan under a budget is the same in every process and for every catalog; one byte of an input changes it."""
+"""A plan under a budget is the same in every process and catalog; one byte of an input changes it."""
 
 from __future__ import annotations
 

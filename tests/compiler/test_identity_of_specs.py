@@ -53,11 +53,17 @@ model merged = merge {
   keep: ["*.norm*"]
   rules: [
     tensors("*.self_attn.*", weights: [share, 0.1, 2]),
-    gradient("*.mlp.*", weights: [[0, 1, 0], [1, 0, 0]], method: [ties(density: [0.2, 0.3, density]), ties(density: 0.6)]),
+    gradient(
+      "*.mlp.*",
+      weights: [[0, 1, 0], [1, 0, 0]],
+      method: [ties(density: [0.2, 0.3, density]), ties(density: 0.6)],
+    ),
   ]
 }
 model pruned = merge { base: base, experts: [expert["law"], merged], method: ties(density: density) }
-model taller = stack { layers: [slice(expert["law"], 0, 2), slice(base, 1, 2, scale: share, only: ["*.mlp.*"])] }
+model taller = stack {
+  layers: [slice(expert["law"], 0, 2), slice(base, 1, 2, scale: share, only: ["*.mlp.*"])]
+}
 model small = cast { model: taller, dtype: fp16 }
 delta learnt = expert["law"] |> extract_lora { base: base, rank: 4, target: ["*.mlp.*"] }
 
