@@ -28,7 +28,7 @@ def examples_of(name: str) -> list[str]:
 
 def commands() -> Iterator[Section]:
     for name, command in _with_parts((name, find_command(name)) for name in COMMANDS):
-        ctx = click.Context(command, info_name=f"fusec {name}")
+        ctx = click.Context(command, info_name=f"fusec {name}", **fusec.context_settings)
         usage = " ".join([f"fusec {name}", *command.collect_usage_pieces(ctx)])
         records = [record for param in command.get_params(ctx) if (record := param.get_help_record(ctx))]
         options = columns(record for record in records if record[1])  # arguments are in the usage

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fusec.runtime import aligned
 from fusec.runtime.analysis.groups import Group
 from fusec.runtime.analysis.inner import CHUNK, F32, F64
 from fusec.runtime.analysis.measure import ChangeMeter, Tile, WeightMeter, count_magnitudes, difference
@@ -43,7 +44,7 @@ class Buffers:
         size = math.prod(shape) * np.dtype(dtype).itemsize
         held = self._held.get(name)
         if held is None or held.size < size:
-            held = self._held[name] = np.empty(size, np.uint8)
+            held = self._held[name] = aligned.empty(size, np.uint8)
         return held[:size].view(dtype).reshape(shape)
 
 

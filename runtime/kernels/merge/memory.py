@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fusec.runtime import aligned
 from fusec.runtime.kernels.merge.codec import F32
 
 
@@ -22,12 +23,12 @@ class Memory:
         size = elements * dtype.itemsize
         held = self._raw.get(number)
         if held is None or held.size < size:
-            held = self._raw[number] = np.empty(size, np.uint8)
+            held = self._raw[number] = aligned.empty(size, np.uint8)
         return held[:size].view(dtype)
 
     def floats(self, elements: int, number: int) -> F32:
         """Space for a tile."""
         held = self._floats.get(number)
         if held is None or held.size < elements:
-            held = self._floats[number] = np.empty(elements, np.float32)
+            held = self._floats[number] = aligned.empty(elements, np.float32)
         return held[:elements]

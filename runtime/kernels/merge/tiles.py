@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # Bytes of float32 buffers per worker: what a core's second-level cache holds.
-WORKING_SET = 1 << 20
+WORKING_SET = 1 << 21
 
 # Buffers behind the operator's: the base under deltas, new values under an update, a product's terms.
 _SPARES = 3

@@ -16,19 +16,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fusec.runtime.analysis.elementary import exp, log
+from fusec.runtime.analysis.elementary import exp, log_of_quotients
 from fusec.runtime.kernels.merge.codec import F32
 from fusec.runtime.kernels.merge.operator import F64, Grain, Tensor, Tile, add_update
 from fusec.runtime.kernels.merge.radix import Digits, bits_of, lower, number, upper
 from fusec.runtime.kernels.merge.tiles import row_length
 
 _QUARTILES = (0.25, 0.5, 0.75)
+_COUNTING = 8  # buffers: base, delta, importance, and what digits take
+_MEASURING = 19  # beside the first three, eight float64 numbers an element for the divergences
 
 
 @dataclass(frozen=True)
 class ArceeFusion:
-    # Beside base, delta and importance, eight float64 numbers an element for the divergences.
-    buffers: int = 19
+    buffers: int = 4
     grain: Grain = "rows"
 
     def start(self, tensor: Tensor) -> Callable[[Tile], F32]:
@@ -37,7 +38,7 @@ class ArceeFusion:
         ranks = [tensor.elements - int(f * (tensor.elements - 1)) for f in _QUARTILES]
         places = [coarse.place(rank) for rank in ranks]
         fine = {place.digit: Digits() for place in places}
-        for tile in tensor.row_tiles(self.buffers):
+        for tile in tensor.row_tiles(_COUNTING):
             bits = bits_of(_importance(tile, tile.delta(0, tile.base(0), 1), divergences, columns))
             tops = upper(bits)
             for digit, digits in fine.items():
@@ -59,7 +60,7 @@ class ArceeFusion:
         """The divergence of each row, and the upper halves of all importances."""
         divergences = np.zeros(tensor.elements // columns, np.float32)
         coarse = Digits()
-        for tile in tensor.row_tiles(self.buffers):
+        for tile in tensor.row_tiles(_MEASURING):
             base = tile.base(0)
             delta = tile.delta(0, base, 1)
             first = tile.start // columns
@@ -85,9 +86,12 @@ def _importance(tile: Tile, delta: F32, divergences: F32, columns: int) -> F32:
 def _divergence(x: F64, b: F64) -> F64:
     """Of each row, `sum P ln(P / Q)`; never below zero, as the sums of P and Q are equal."""
     p, q = _softmax(x), _softmax(b)
-    return np.maximum(np.add.reduce(p * log(p / q), axis=1), 0)
+    logs = log_of_quotients(p, q)
+    return np.maximum(np.add.reduce(np.multiply(logs, p, out=logs), axis=1), 0)
 
 
 def _softmax(x: F64) -> F64:
     powers = exp(x - x.max(axis=1, keepdims=True))
-    return powers / np.add.reduce(powers, axis=1, keepdims=True) + 1e-8
+    powers /= np.add.reduce(powers, axis=1, keepdims=True)
+    powers += 1e-8
+    return powers
