@@ -77,7 +77,7 @@ def test_two_experts_with_the_same_bytes_cost_one(desk: Desk, served: RangeServe
         "ties(density: 0.3)",
         "dare_linear(density: 0.5)",
         "della(density: 0.5)",
-        "slerp(t: 0.3)",
+        "multislerp",
         "model_stock",
         "sce",
         "nuslerp(flatten: false)",
