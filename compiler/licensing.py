@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from fusec.compiler.ir import Check, Output, refs
+from fusec.compiler.irsteps import lower_slots
 from fusec.compiler.licences import Clash, clash
-from fusec.compiler.step import Step, lower_slots
+from fusec.compiler.step import Step
 from fusec.compiler.typed import TypedStep
 from fusec.lang.codes.fuse507_licences_clash import LicencesClash
 from fusec.lang.types import ReportType

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from fusec.compiler.identity import node_id
 from fusec.compiler.ir import Goal, Graph, Keep, Node, Ref, verify
-from fusec.compiler.step import full_name, grade_of, lower_slots, packages_of
+from fusec.compiler.irsteps import lower_slots
+from fusec.compiler.step import full_name, grade_of, packages_of
 from fusec.compiler.typed import Typed
 
 

@@ -17,6 +17,7 @@ from fusec.compiler.facts import SourceFacts, SourceRequest
 from fusec.compiler.files import UsedFile, used_files
 from fusec.compiler.identity import graph_ids, plan_id
 from fusec.compiler.ir import Goal, Graph, Node, Ref
+from fusec.compiler.irsteps import raise_step
 from fusec.compiler.irtext import read_ir, write_ir
 from fusec.compiler.methods.merge import Passes
 from fusec.compiler.packages import PackagePin
@@ -28,7 +29,7 @@ from fusec.compiler.placement import Place
 from fusec.compiler.pricing import Machines
 from fusec.compiler.reads.planned import PlannedReads, Planner, UnknownBlocks
 from fusec.compiler.schedule import wall_time
-from fusec.compiler.step import GRADES, Step, raise_step
+from fusec.compiler.step import GRADES, Step
 from fusec.compiler.steps.merge import Merge
 from fusec.compiler.typed import Typed, TypedTarget
 from fusec.lang.types import MapType, Type

@@ -18,8 +18,8 @@ import importlib
 import pkgutil
 import types
 import typing
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 
@@ -28,24 +28,11 @@ from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
 from fusec.compiler.cost import Cost
-from fusec.compiler.ir import Call, Node, Pairs, Ref
 from fusec.compiler.packages import Extension, PackagePin, loaded
-from fusec.compiler.slots import (
-    Input,
-    Keyed,
-    ListOf,
-    Many,
-    MethodOf,
-    One,
-    Plain,
-    Want,
-    Weighted,
-    WeightedMany,
-    Words,
-)
+from fusec.compiler.slots import Input, ListOf, MethodOf, Plain, Want, Words
 from fusec.lang.diagnostics import Diagnostic
 from fusec.lang.source import Span
-from fusec.lang.types import TokenizerType, Type, Unknown
+from fusec.lang.types import TokenizerType, Type
 
 COMMON = ("resources", "retries", "note")
 """Slots of every verb. They say where and how often work is tried, never what it makes."""
@@ -166,9 +153,9 @@ class Step(Declared):
             cls.verb, cls.revision, cls.grade = verb, revision, grade
             cls.kernel, cls.subject = kernel, subject
 
+    @abstractmethod
     def gives(self, site: Site) -> Type:
         """The type of the result; reports what does not fit together."""
-        raise NotImplementedError
 
     def cost(self, result: Type) -> Cost:
         """What the step will use, as ranges."""
@@ -317,73 +304,7 @@ def _packages(value: Any) -> Iterator[PackagePin]:
             yield from _packages(item)
 
 
-# --- between steps and IR -----------------------------------------------------------------
-
-
-def lower_value(value: Any) -> Any:
-    """A slot's value as IR."""
-    if isinstance(value, Input):
-        return value.ref
-    if isinstance(value, Method):
-        args = tuple((k, lower_value(getattr(value, k))) for k in type(value).model_fields)
-        return Call(full_name(value), args)
-    if isinstance(value, tuple) and value and isinstance(value[0], Weighted):
-        if all(item.weight is None for item in value):
-            return tuple(item.input.ref for item in value)
-        return Pairs(tuple((item.input.ref, item.weight) for item in value))
-    if isinstance(value, tuple) and value and isinstance(value[0], Keyed):
-        if all(item.key == "" for item in value):
-            return tuple(item.input.ref for item in value)
-        return Pairs(tuple((item.key, item.input.ref) for item in value))
-    if isinstance(value, tuple):
-        return tuple(lower_value(item) for item in value)
-    return value
-
-
-def lower_slots(step: Step) -> tuple[tuple[str, Any], ...]:
-    """Every slot that can change the result, with its resolved value, in declaration order."""
-    names = (name for name in type(step).model_fields if name not in COMMON)
-    return tuple((name, lower_value(getattr(step, name))) for name in names)
-
-
-def raise_step(node: Node, types: dict[Ref, Type]) -> Step:
-    """The step a node was lowered from; `types` gives the type of each reference."""
-    cls = find_verb(node.verb)
-    assert cls is not None, f"no verb {node.verb}"
-    wants = cls.wants()
-    return cls(**{name: _raise_value(value, wants[name], types) for name, value in node.slots})
-
-
-def raise_methods(calls: Iterable[Call], family: str) -> tuple[Method, ...]:
-    """The methods that calls of a graph stand for, with results among their arguments of unknown type."""
-    types: dict[Ref, Type] = defaultdict(Unknown)
-    return tuple(_raise_value(call, MethodOf(family), types) for call in calls)
-
-
-def takes_results(method: Method) -> bool:
-    """Whether a method has results among its arguments, such as data."""
-    return any(isinstance(want, (One, Many, WeightedMany)) for want in type(method).wants().values())
-
-
-def _raise_value(value: Any, want: Want, types: dict[Ref, Type]) -> Any:
-    if value is None:
-        return None
-    if isinstance(want, One):
-        return Input(value, types[value])
-    if isinstance(want, MethodOf):
-        cls = method_called(value.name, want.family)
-        wants = cls.wants()
-        return cls(**{name: _raise_value(arg, wants[name], types) for name, arg in value.args})
-    if isinstance(want, ListOf) and isinstance(want.item, MethodOf):
-        return tuple(_raise_value(item, want.item, types) for item in value)
-    if isinstance(want, WeightedMany):
-        pairs: tuple[tuple[Any, Any], ...]
-        pairs = value.items if isinstance(value, Pairs) else tuple((ref, None) for ref in value)
-        return tuple(Weighted(Input(ref, types[ref]), weight) for ref, weight in pairs)
-    if isinstance(want, Many):
-        pairs = value.items if isinstance(value, Pairs) else tuple(("", ref) for ref in value)
-        return tuple(Keyed(key, Input(ref, types[ref])) for key, ref in pairs)
-    return value
+# --- markers of fields ---------------------------------------------------------------------
 
 
 def _want(cls: type[Declared], name: str, field: FieldInfo) -> Want:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterable
 from typing import ClassVar, Literal
@@ -45,7 +46,7 @@ class Fix(msgspec.Struct, frozen=True):
     grade: Grade | None = None
 
 
-class Diagnostic:
+class Diagnostic(ABC):
     """Base of all codes. Subclasses: `@dataclass(frozen=True) class X(Diagnostic, code="FUSE000")`."""
 
     code: ClassVar[str]
@@ -60,12 +61,13 @@ class Diagnostic:
         cls.code, cls.level = code, level
         Diagnostic.by_code[code] = cls
 
+    @abstractmethod
     def title(self) -> str:
-        raise NotImplementedError
+        """What is wrong, in one line."""
 
+    @abstractmethod
     def marks(self) -> tuple[Mark, ...]:
         """Empty where no text is to blame: what shows only while running."""
-        raise NotImplementedError
 
     def why(self) -> str:
         return ""

@@ -64,7 +64,8 @@ class Plan:
         outputs unpublished; the manifest then says `gate="closed"`. With `analyze`, merges that read their
         models whole tell the catalog of the store what is in them.
         """
-        from fusec.runtime.executors.local import Options, run_plan
+        from fusec.runtime.executors.local import run_plan
+        from fusec.runtime.executors.options import Options
         from fusec.runtime.preparing import prepare
         from fusec.runtime.store import Store
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from fusec.compiler.choices import Choice, choices, of_expert, rearranged
 from fusec.compiler.ir import Node, Pairs, Ref
+from fusec.compiler.irsteps import raise_methods
 from fusec.compiler.methods.merge import Bound, MergeMethod
 from fusec.compiler.methods.rule import Rule
 from fusec.compiler.reads.access import AccessSet, decode, encode
@@ -30,7 +31,6 @@ from fusec.compiler.reads.ladder import BudgetTooSmall, Ladder, plan_reads
 from fusec.compiler.reads.limits import has_budget
 from fusec.compiler.reads.planned import PlannedReads, UnknownBlocks, rests
 from fusec.compiler.reads.request import Additive, Coefficients, Request, WholeBlocks
-from fusec.compiler.step import raise_methods
 from fusec.runtime.analysis.columns_store import ColumnsStore
 from fusec.runtime.analysis.family import Family, Missing, family_columns
 from fusec.runtime.kernel import Artifact, Method, RunError

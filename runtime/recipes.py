@@ -18,8 +18,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from fusec.compiler.irsteps import takes_results
 from fusec.compiler.reads.grid import BLOCK
-from fusec.compiler.step import takes_results
 from fusec.runtime.analysis.columns_store import ColumnsStore, weights_stamp
 from fusec.runtime.analysis.content import HASH_BYTES
 from fusec.runtime.analysis.family import Family, Missing, family_columns

@@ -15,7 +15,8 @@ from fusec.lang.codes.fuse406_bytes_differ import BytesDiffer
 from fusec.lang.codes.fuse407_environment_differs import EnvironmentDiffers
 from fusec.lang.diagnostics import Diagnostic
 from fusec.runtime.events import Listener
-from fusec.runtime.executors.local import Options, run_plan
+from fusec.runtime.executors.local import run_plan
+from fusec.runtime.executors.options import Options
 from fusec.runtime.manifest import Difference, Manifest, compare, load_manifest
 from fusec.runtime.runs import place_of
 from fusec.runtime.session import read_plan

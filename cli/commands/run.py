@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fusec.cli.planning import Wish
     from fusec.compiler.plan import Plan
     from fusec.compiler.step import Grade
-    from fusec.runtime.executors.local import Options
+    from fusec.runtime.executors.options import Options
     from fusec.runtime.store import Store
 
 CLOSED, FAILED = 3, 4
@@ -75,7 +75,7 @@ def command(
 
     quiet_libraries()
     from fusec.cli.planning import Wish
-    from fusec.runtime.executors.local import Options
+    from fusec.runtime.executors.options import Options
 
     options = Options(gate=not no_gate, threads=threads, analyze=analyze)
     if device is not None:

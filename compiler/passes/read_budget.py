@@ -15,12 +15,12 @@ import msgspec
 
 from fusec.compiler.identity import graph_ids
 from fusec.compiler.ir import Graph, Node, Ref
+from fusec.compiler.irsteps import raise_step
 from fusec.compiler.methods.merge import Passes
 from fusec.compiler.passes.reuse import missing
 from fusec.compiler.passes.share_scans import read_by_others, share_scans
 from fusec.compiler.reads.limits import has_budget
 from fusec.compiler.reads.planned import Planner, UnknownBlocks
-from fusec.compiler.step import raise_step
 from fusec.compiler.steps.merge import Merge
 from fusec.lang.types import Type
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from fusec.compiler.ir import Graph, Node, Ref
+from fusec.compiler.irsteps import raise_step
 from fusec.compiler.methods.merge import Passes
 from fusec.compiler.reads.limits import has_budget
-from fusec.compiler.step import raise_step
 from fusec.compiler.steps.merge import Merge
 from fusec.lang.types import DeltaType, Type
 

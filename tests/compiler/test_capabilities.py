@@ -6,12 +6,13 @@ from world import facts
 from fusec.compiler.capabilities import need
 from fusec.compiler.check import check
 from fusec.compiler.ir import Ref
+from fusec.compiler.irsteps import raise_step
 from fusec.compiler.irtext import read_ir, write_ir
 from fusec.compiler.lower import lower
 from fusec.compiler.packages import Extension, PackagePin, register
 from fusec.compiler.plan import types_of
 from fusec.compiler.slots import Model, Sampler, Scorer, Scorers
-from fusec.compiler.step import Site, Step, raise_step
+from fusec.compiler.step import Site, Step
 from fusec.lang.parse import parse
 from fusec.lang.source import Source
 from fusec.lang.types import EndpointType, ModelType, ReportType, Type

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from world import check_text
 
-from fusec.compiler.step import lower_slots
+from fusec.compiler.irsteps import lower_slots
 
 
 def backwards(count: int) -> str:

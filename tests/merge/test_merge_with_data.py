@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from fusec.runtime.executors.local import Options, run_plan
+from fusec.runtime.executors.local import run_plan
+from fusec.runtime.executors.options import Options
 from fusec.runtime.kernel import RunError
 from fusec.runtime.session import Session
 from fusec.runtime.store import Store

@@ -6,7 +6,8 @@ import pytest
 
 from fusec.compiler.lock import decode_lock
 from fusec.lang.render import render
-from fusec.runtime.executors.local import Options, run_plan
+from fusec.runtime.executors.local import run_plan
+from fusec.runtime.executors.options import Options
 from fusec.runtime.kernel import RunError
 from fusec.runtime.session import Session
 from fusec.runtime.store import Store

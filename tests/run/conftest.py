@@ -11,7 +11,8 @@ import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from fusec.lang.render import render
-from fusec.runtime.executors.local import Options, Ran, run_plan
+from fusec.runtime.executors.local import Ran, run_plan
+from fusec.runtime.executors.options import Options
 from fusec.runtime.kernel import Artifact, Context, Meter
 from fusec.runtime.kernels import train_tokenizer
 from fusec.runtime.kernels.data.stream import write_rows

@@ -10,7 +10,8 @@ import pytest
 
 from fusec.compiler.facts import EndpointFacts, SourceProblem
 from fusec.compiler.lock import decode_lock
-from fusec.runtime.executors.local import Options, run_plan
+from fusec.runtime.executors.local import run_plan
+from fusec.runtime.executors.options import Options
 from fusec.runtime.session import Session
 from fusec.runtime.store import Store
 

@@ -11,7 +11,8 @@ import pytest
 
 from fusec.compiler.plan import Plan
 from fusec.runtime.events import TaskFailed, TaskRetried
-from fusec.runtime.executors.local import Options, run_plan
+from fusec.runtime.executors.local import run_plan
+from fusec.runtime.executors.options import Options
 from fusec.runtime.kernel import RunError
 from fusec.runtime.kernels import describe
 from fusec.runtime.preparing import prepare

@@ -24,7 +24,8 @@ from transformers import (
 
 from fusec.lang.diagnostics import Diagnostic
 from fusec.lang.render import render
-from fusec.runtime.executors.local import Options, Ran, run_plan
+from fusec.runtime.executors.local import Ran, run_plan
+from fusec.runtime.executors.options import Options
 from fusec.runtime.session import Session
 from fusec.runtime.store import Store
 
