@@ -128,11 +128,6 @@ class ColumnsStore:
             self.catalog.query("INSERT OR REPLACE INTO column_pins VALUES (?, ?)", (pin, rows[0][0]))
         return str(rows[0][0]) if rows else None
 
-    def root_of_files(self, files: Iterable[tuple[str, str]]) -> str | None:
-        """The content root of a pinned model from the names and SHA-256 of its files."""
-        rows = self.catalog.query("SELECT root FROM column_pins WHERE pin = ?", (weights_pin(files),))
-        return str(rows[0][0]) if rows else None
-
     def _pin(self, folder: Path) -> str | None:
         digests = [(path.name, self._digest(path)) for path in weights_files(folder)]
         known = [(name, digest) for name, digest in digests if digest]

@@ -297,20 +297,6 @@ def _require_same_heads(
             )
 
 
-def best_tier(
-    store: ColumnsStore, base: Artifact, experts: Sequence[Artifact], *, block: int = BLOCK
-) -> Tier | Missing:
-    """The best tier for which the catalog lacks nothing; else what the simplest exact one lacks."""
-    members = tuple(member(artifact.path) for artifact in (base, *experts))
-    tiers: tuple[Tier, ...] = ("gram", "norms", "sketch", "sampled")
-    for tier in tiers:
-        if not isinstance(_roots(store, members, tier, block), Missing):
-            return tier
-    lacking = _roots(store, members, "norms", block)
-    assert isinstance(lacking, Missing)
-    return lacking
-
-
 def sample_key(folder: Path) -> str:
     """What stands for the content of a model of which only samples were read."""
     return f"unread:{weights_stamp(folder)}"

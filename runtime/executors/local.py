@@ -239,8 +239,7 @@ class _Run:
                     lineage={"node": node.name, "plan": self.plan.id},
                     catalog=self.store.catalog,
                     finish=card_writer(self.graph, node, self._report_of, self._licences()),
-                    fresh=node.name in self.making.records
-                    and self.making.records[node.name].state == "computed",
+                    fresh=self.making.has_made(node),
                 )
                 self.log(OutputPublished(name=str(goal.of)[1:], to=goal.to, root=done.root, state=done.state))
                 records.append(

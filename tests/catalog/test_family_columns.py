@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from fusec.runtime.analysis.analyse import analyse
-from fusec.runtime.analysis.family import Family, Missing, best_tier, family_columns
+from fusec.runtime.analysis.family import Family, Missing, family_columns
 from fusec.runtime.analysis.inner import CHUNK
 from fusec.runtime.analysis.sampled import sample
 from fusec.runtime.kernel import Artifact, RunError
@@ -79,18 +79,19 @@ def _split(folders: list[Path]) -> tuple[Artifact, list[Artifact]]:
 def test_what_is_lacking_is_said_with_the_command_that_helps(columns, save, family):
     base, one, other = (save(f"m{k}", tensors) for k, tensors in enumerate(family(2)))
     family_of = _split([base, one, other])
-    lacking = best_tier(columns, *family_of)
+    lacking = family_columns(columns, *family_of, "sketch")
     assert isinstance(lacking, Missing)
     assert len(lacking.what) == 3
     for folder in (base, one, other):
         analyse(columns, [folder])
-    assert best_tier(columns, *family_of) == "sketch"
+    assert isinstance(family_columns(columns, *family_of, "sketch"), Family)
     lacking = family_columns(columns, *family_of, "norms")
     assert isinstance(lacking, Missing)
     assert [str(one) in lacking.what[0], str(other) in lacking.what[1]] == [True, True]
     assert lacking.hint == f"fusec catalog analyze {one} {other} --base {base}"
     analyse(columns, [one, other], base)
-    assert best_tier(columns, *family_of) == "norms"
+    assert isinstance(family_columns(columns, *family_of, "norms"), Family)
+    assert isinstance(family_columns(columns, *family_of, "gram"), Missing)
 
 
 def test_an_expert_without_a_head_lends_its_embedding(columns, save):
@@ -156,7 +157,7 @@ def test_samples_rank_blocks_by_less_than_a_hundredth_of_the_bytes(columns, save
     folders = [save("base", base), save("expert", expert)]
     sampling = sample(columns, folders[1:], folders[0])
     assert sampling.read == 2 * 4 * 4096 < sampling.of / 200
-    assert best_tier(columns, *_split(folders)) == "sampled"
+    assert isinstance(family_columns(columns, *_split(folders), "sketch"), Missing)
     (tensor,) = family_columns(columns, *_split(folders), "sampled")
     assert not tensor.exact
     delta = (expert["w"].float() - base["w"].float()).double()
