@@ -15,7 +15,6 @@ import os
 import platform
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -26,9 +25,6 @@ from .family import shape_of, write_family
 from .markdown import Table
 from .runs import Outcome, Runs
 from .scope import Scope
-
-# Digests of files written a moment ago are not remembered: a clock may not tell two writes apart.
-_SETTLED = 3.0
 
 KEYS = ("T1", "T2", "T2b", "T3", "T4", "T5", "T6", "T7")
 
@@ -49,7 +45,6 @@ def main() -> int:
         if not (family / "family.json").exists():
             _say(f"writing {most} experts of {megabytes} MB to {family}")
             write_family(family, most, shape_of(megabytes))
-            time.sleep(_SETTLED)
         out = args.out.resolve()
         runs = Runs(out / "runs.jsonl", repeats=1 if args.quick else args.repeats, tell=_say)
         if args.resume:

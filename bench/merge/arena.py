@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +27,9 @@ from .throttle import Throttle
 SPEC, MANIFEST = "spec.fuse", "manifest.json"
 NEW, LOCKED, ANALYSED = "new", "locked", "analysed"
 """What a store knows before a run: nothing; what the inputs are; also every block of them."""
+
+_SETTLED = 3.0
+"""Seconds after which a file that nobody writes to counts as settled."""
 
 
 @dataclass
@@ -129,12 +133,20 @@ class Arena:
         """Prepares the store `LOCKED`: a first merge leaves the digests of all inputs behind."""
         what, folder = f"first merge K={count}", self.out / LOCKED
         if what not in self.runs.done or not folder.exists():
+            self._settle(count)
             self._spec(folder, NEW, fuse_spec(OPERATORS["linear"], self.base, self.experts(count)))
             self.runs.once(what, [FUSEC, "run", folder / SPEC], self._cold(count))
             # Its results are not to be found again.
             for results in ("out", ".fusec/objects", ".fusec/runs"):
                 shutil.rmtree(folder / results, ignore_errors=True)
         return self._offer(LOCKED, what, folder)
+
+    def _settle(self, count: int) -> None:
+        """Waits until the digests of the family's files will be remembered: a clock may not tell apart two
+        writes within a moment."""
+        files = [file for model in (self.base, *self.experts(count)) for file in model.iterdir()]
+        newest = max(file.stat().st_ctime for file in files)
+        time.sleep(max(0.0, newest + _SETTLED - time.time()))
 
     def analyse(self, count: int, *, block: int | None = None) -> Outcome:
         """Prepares the store `ANALYSED`, or for blocks of so many elements `analysed_in(block)`."""
