@@ -13,11 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusec.compiler.reads.grid import BLOCK
+from fusec.runtime import aligned
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 CHUNK = 1 << 12
+WORKING_SET = 3 << 19
+"""Bytes of rows and products at a time: most of a core's second-level cache."""
+
 LEAF = BLOCK
 """Elements; a multiple of CHUNK. Threads that share a tensor split it at multiples of a leaf."""
 
@@ -25,12 +29,13 @@ LEAF = BLOCK
 class Gram:
     """Inner products of `count` rows that come piece by piece, from the start of a leaf on, in order.
 
-    Takes `16 * count * CHUNK` bytes whatever the length of the rows.
+    Takes `16 * count * CHUNK` bytes, or `WORKING_SET` where that is more, whatever the length of the rows.
     """
 
     def __init__(self, count: int) -> None:
-        self._rows = np.zeros((count, 1, CHUNK))
-        self._scratch = np.empty_like(self._rows)
+        chunks = max(1, WORKING_SET // (16 * count * CHUNK))
+        self._rows = aligned.empty((count, chunks * CHUNK), np.float64)
+        self._scratch = aligned.empty((count, chunks, CHUNK), np.float64)
         self._filled = self._chunks = 0
         self._leaf: F64 = np.zeros((count, count))
         self._leaves: list[F64] = []
@@ -39,27 +44,30 @@ class Gram:
         """Appends the next elements of every row; all rows are equally long."""
         at, size = 0, rows[0].size
         while at < size:
-            count = min(CHUNK - self._filled, size - at)
-            for mine, values in zip(self._rows[:, 0], rows, strict=True):
+            count = min(self._rows.shape[1] - self._filled, size - at)
+            for mine, values in zip(self._rows, rows, strict=True):
                 mine[self._filled : self._filled + count] = values[at : at + count]
             at, self._filled = at + count, self._filled + count
-            if self._filled == CHUNK:
-                self._close_chunk()
+            if self._filled == self._rows.shape[1]:
+                self._close_chunks()
 
     def leaves(self) -> list[F64]:
         """The matrix of every leaf, the last one perhaps short; nothing can be added afterwards."""
-        if self._filled:
-            self._rows[:, 0, self._filled :] = 0
-            self._close_chunk()
+        self._rows[:, self._filled :] = 0
+        self._close_chunks()
         if self._chunks:
             self._close_leaf()
         return self._leaves
 
-    def _close_chunk(self) -> None:
-        self._leaf += inner_products(self._rows, self._scratch)[0]
-        self._filled, self._chunks = 0, self._chunks + 1
-        if self._chunks == LEAF // CHUNK:
-            self._close_leaf()
+    def _close_chunks(self) -> None:
+        used = -(-self._filled // CHUNK)
+        rows = self._rows.reshape(len(self._rows), -1, CHUNK)[:, :used]
+        for products in inner_products(rows, self._scratch[:, :used]):
+            self._leaf += products
+            self._chunks += 1
+            if self._chunks == LEAF // CHUNK:
+                self._close_leaf()
+        self._filled = 0
 
     def _close_leaf(self) -> None:
         self._leaves.append(self._leaf)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fusec.runtime import aligned
 from fusec.runtime.analysis.groups import Group
-from fusec.runtime.analysis.inner import CHUNK, F32, F64
+from fusec.runtime.analysis.inner import CHUNK, F32, F64, WORKING_SET
 from fusec.runtime.analysis.measure import ChangeMeter, Tile, WeightMeter, count_magnitudes, difference
 from fusec.runtime.kernels.merge.changes import Source, Stored
 from fusec.runtime.ranges import RangeFile
@@ -22,12 +22,8 @@ from fusec.runtime.sources.safetensors_header import BITS
 
 U8 = NDArray[np.uint8]
 
-TILE = 8 * CHUNK
-"""Elements of each model at a time."""
-
-# Bytes of float64 rows and products per worker: what a core's second-level cache holds.
-_WORKING_SET = 1 << 20
-
+TILE = 64 * CHUNK
+"""Elements of each model at a time. With fewer, threads spend their time passing on the interpreter."""
 
 # Bytes of one request to another machine.
 _REQUEST = 1 << 20
@@ -140,7 +136,7 @@ class RangeMeter:
     def _products(self, at: int, base: F64, deltas: F32, experts: list[int]) -> None:
         """All inner products, as many chunks at a time as the cache holds."""
         count = 1 + len(deltas)
-        step = max(1, _WORKING_SET // (16 * count * CHUNK))
+        step = max(1, WORKING_SET // (16 * count * CHUNK))
         for first in range(0, len(base), step):
             chunks = min(step, len(base) - first)
             rows, scratch = self._buffers.array("rows", (2, count, chunks, CHUNK), np.float64)

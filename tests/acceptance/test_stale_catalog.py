@@ -10,7 +10,7 @@ import torch
 from desks import BLOCK, Desk, save_model
 
 import fusec
-from fusec.runtime.executors import local
+from fusec.runtime.executors import making
 from fusec.runtime.kernel import RunError
 
 EXPERTS = ("math", "code")
@@ -71,14 +71,14 @@ def test_after_it_was_opened_by_the_hash_of_a_block(
 ) -> None:
     """The last moment: all looks at files are over, and the merge is about to read."""
     analysed.analyze(block=1 << 19)  # what a full read is checked against
-    decide = local.decide_reads
+    decide = making.decide_reads
 
     def overwritten(*args: object) -> object:
         found = decide(*args)  # type: ignore[arg-type]
         overwrite(analysed.folder / "math")
         return found
 
-    monkeypatch.setattr(local, "decide_reads", overwritten)
+    monkeypatch.setattr(making, "decide_reads", overwritten)
     with pytest.raises(
         RunError, match=r"FUSE402.*math.*layer.weight.* changed in block \d+ since it was analysed"
     ):

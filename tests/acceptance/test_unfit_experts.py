@@ -102,16 +102,16 @@ def test_a_shard_that_is_cut_short_behind_the_lock(family: Desk) -> None:
 
 
 def test_a_shard_that_is_cut_short_while_it_is_read(family: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fusec.runtime.executors import local
+    from fusec.runtime.executors import making
 
-    decide = local.decide_reads
+    decide = making.decide_reads
 
     def cut(*args: object) -> object:
         found = decide(*args)  # type: ignore[arg-type]
         os.truncate(family.folder / "code/model.safetensors", 2000)
         return found
 
-    monkeypatch.setattr(local, "decide_reads", cut)
+    monkeypatch.setattr(making, "decide_reads", cut)
     assert "model.safetensors" in refused(family)
 
 

@@ -42,6 +42,15 @@ def fits(values: F32, dtype: str) -> bool:
     return not values.size or bool(values.max() < limit and values.min() > -limit)
 
 
+def is_finite(stored: NDArray[Any], dtype: str) -> bool:
+    """Whether no infinity or not-a-number is among stored numbers."""
+    size, exponent = stored.itemsize, _EXPONENT[dtype]
+    sign = 1 << (8 * size - 1)
+    # Signed, the bits of the largest number are largest; unsigned, those of the least negative one are.
+    signed, unsigned = stored.view(f"i{size}"), stored.view(f"u{size}")
+    return not stored.size or bool(signed.max() < exponent and unsigned.max() < sign | exponent)
+
+
 def encode(values: F32, dtype: str, out: NDArray, *, finite: bool = False) -> None:
     """Rounds `values` to nearest, ties to even, into `out`, an array of `STORED[dtype]`.
 

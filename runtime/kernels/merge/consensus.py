@@ -11,7 +11,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fusec.runtime import aligned
 from fusec.runtime.kernels.merge.codec import F32
+
+_SIGN, _ONE = np.uint32(0x8000_0000), np.uint32(0x3F80_0000)  # of the bits of float32: the sign, and 1
+
+# A maximum with a number takes numpy two to three times as long as one with an array.
+_ZEROS = aligned.empty(1 << 14, np.float32)
+_ZEROS.fill(0)
 
 
 def elect(values: Sequence[F32], total: F32, sign: F32) -> None:
@@ -20,7 +27,15 @@ def elect(values: Sequence[F32], total: F32, sign: F32) -> None:
     for v in values[1:]:
         np.add(total, v, out=total)
     # The sum is -0.0 only where every value is, and there the sign decides nothing.
-    np.copysign(np.float32(1), total, out=sign)
+    bits = np.bitwise_and(total.view(np.uint32), _SIGN, out=sign.view(np.uint32))
+    np.bitwise_or(bits, _ONE, out=bits)  # copysign would do the same, at a third of the speed
+
+
+def keep_positive(values: F32) -> None:
+    """Zeroes what is below zero, in place."""
+    for at in range(0, values.size, _ZEROS.size):
+        part = values[at : at + _ZEROS.size]
+        np.maximum(part, _ZEROS[: part.size], out=part)
 
 
 def combine_agreeing(
@@ -35,7 +50,7 @@ def combine_agreeing(
     for n, v in enumerate(values):
         # Times the elected sign, agreement is being positive; it is undone at the end, exactly.
         np.multiply(v, sign, out=v)
-        np.maximum(v, 0, out=v)
+        keep_positive(v)
         np.add(update, v, out=update)
         if weights is not None:
             np.multiply(v > 0, weights[n], out=v)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from fusec.runtime.analysis.inner import Gram, total
+from fusec.runtime.analysis.inner import LEAF, Gram, total
 from fusec.runtime.kernels.merge.ahead import STRETCH
 from fusec.runtime.kernels.merge.changes import LowRank, Source, Stored, Unchanged
 from fusec.runtime.kernels.merge.codec import F32
@@ -23,8 +23,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Bytes of float32 buffers per worker: what a core's second-level cache holds.
-WORKING_SET = 1 << 21
+# Bytes of float32 buffers per worker. A quarter of it, what a second-level cache holds, makes one worker a
+# tenth faster at most; but workers pass on the interpreter between operations, and with operations that short
+# two are no faster than one.
+WORKING_SET = 1 << 23
+
+# Elements that one thread takes at a time of what is added up over a tensor.
+_PART = 4 * LEAF
 
 # Buffers behind the operator's: the base under deltas, new values under an update, a product's terms.
 _SPARES = 3
@@ -78,12 +83,9 @@ class TensorView:
     def gram(self) -> F64:
         if self.job.reads is not None and self.job.reads.gram is not None:
             return self.job.reads.gram
-        experts = range(len(self.job.experts))
-        sums = Gram(1 + len(experts))
-        for tile in self.tiles(1 + len(experts)):
-            base = tile.base(0)
-            sums.add([base, *(tile.delta(i, base, 1 + i) for i in experts)])
-        return total(sums.leaves(), 1 + len(experts))
+        ranges = [(at, min(at + _PART, self.elements)) for at in range(0, self.elements, _PART)]
+        leaves = (leaf for part in self.spread(ranges, _leaves) for leaf in part)
+        return total(leaves, 1 + len(self.job.experts))
 
     def _cut(self, size: int, buffers: int, block: int | None) -> Iterator[TileView]:
         stop = self.elements if self.end is None else self.end
@@ -204,6 +206,17 @@ class TileView:
             return self._read(i, change.change, out)
         self.worker.factors(self.job, i, change).fill(out, self.start, scratch=self._spare(2))
         return out
+
+
+def _leaves(part: Tensor) -> list[F64]:
+    """The inner products of base and changes in every leaf of a part, which starts at one."""
+    assert isinstance(part, TensorView)
+    experts = range(len(part.job.experts))
+    sums = Gram(1 + len(experts))
+    for tile in part.tiles(1 + len(experts)):
+        base = tile.base(0)
+        sums.add([base, *(tile.delta(i, base, 1 + i) for i in experts)])
+    return sums.leaves()
 
 
 def row_length(shape: tuple[int, ...]) -> int:

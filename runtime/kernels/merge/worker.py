@@ -14,7 +14,7 @@ from fusec.runtime.hf_folder import ModelWriter
 from fusec.runtime.kernel import RunError
 from fusec.runtime.kernels.merge.ahead import announce
 from fusec.runtime.kernels.merge.changes import LowRank, Source
-from fusec.runtime.kernels.merge.codec import F32, STORED, decode, encode, first_nonfinite, fits
+from fusec.runtime.kernels.merge.codec import F32, STORED, decode, encode, first_nonfinite, fits, is_finite
 from fusec.runtime.kernels.merge.match import Copy, Identical, Merge, SameHead
 from fusec.runtime.kernels.merge.memory import Memory
 from fusec.runtime.kernels.merge.operator import Operator, Operators, Tile
@@ -213,7 +213,7 @@ class Worker:
             self._seals.take(*sealed, source, start, stored)
         if stored is not out:
             decode(stored, dtype, out)
-        if not fits(out, "F32"):
+        if not is_finite(stored, dtype):
             at = start + (first_nonfinite(stored, dtype) or 0)
             raise RunError(f"{source} is not finite at flat index {at}", hint="the model is damaged")
         return came

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from fusec.runtime.analysis.sums import Sum
 from fusec.runtime.kernels.merge.codec import F32
+from fusec.runtime.kernels.merge.consensus import keep_positive
 from fusec.runtime.kernels.merge.operator import F64, Grain, Tensor, Tile, add_update
 from fusec.runtime.kernels.merge.radix import U32, Digits, bits_of, lower, upper
 
@@ -170,7 +171,7 @@ def _fuse(deltas: Sequence[F32], shares: Sequence[np.float32]) -> F32:
         # Times the elected sign, agreement is being positive; it is undone at the end, exactly.
         np.multiply(delta, sign, out=delta)
         agrees = delta > 0
-        np.maximum(delta, 0, out=delta)
+        keep_positive(delta)
         np.multiply(delta, share, out=delta)
         np.add(total, delta, out=total)
         np.add(divisor, np.multiply(agrees, share, out=delta), out=divisor)
