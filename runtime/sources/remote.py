@@ -321,10 +321,10 @@ def _header(file: RangeFile, prefix: bytes) -> bytes:
 
 def _blocks(file: RangeFile) -> Iterator[memoryview]:
     """A file from front to back, the next block coming while one is used."""
-    from fusec.runtime.ranges.ahead import SPAN, Ahead
+    from fusec.runtime.ranges.ahead import SPAN, Ahead, Spaces
 
     with ThreadPoolExecutor(2) as pool:
-        ahead = Ahead(file, pool)
+        ahead = Ahead(file, pool, Spaces())
         ahead.announce([(0, file.size)])
         for start in range(0, file.size, SPAN):
             block = memoryview(bytearray(min(SPAN, file.size - start)))

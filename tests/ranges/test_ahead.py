@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusec.runtime.kernel import RunError
-from fusec.runtime.ranges.ahead import Ahead, cut
+from fusec.runtime.ranges.ahead import Ahead, Spaces, cut
 
 CONTENT = bytes(i * 7 % 256 for i in range(600))
 
@@ -37,7 +37,7 @@ reads = st.lists(st.tuples(st.integers(0, 599), st.integers(1, 100)), max_size=2
 def test_reading_on_fetches_every_byte_once_in_whole_spans(extents, span, step):
     file = Remembering()
     with ThreadPoolExecutor(2) as pool:
-        ahead, fetched = Ahead(file, pool, span), 0
+        ahead, fetched = Ahead(file, pool, Spaces(span)), 0
         ahead.announce(extents)
         for start, stop in extents:
             for at in range(start, stop, step):
@@ -55,7 +55,7 @@ def test_reading_on_fetches_every_byte_once_in_whole_spans(extents, span, step):
 def test_any_reads_give_the_right_bytes_and_count_what_came(extents, reads, span):
     file = Remembering()
     with ThreadPoolExecutor(2) as pool:
-        ahead, fetched = Ahead(file, pool, span), 0
+        ahead, fetched = Ahead(file, pool, Spaces(span)), 0
         ahead.announce(extents)
         for at, count in reads:
             tile = bytearray(min(count, 600 - at))
@@ -76,7 +76,7 @@ def test_spans_are_the_extents_in_pieces(extents, span):
 
 def test_a_failure_on_the_way_is_the_readers():
     with ThreadPoolExecutor(2) as pool:
-        ahead = Ahead(Remembering(), pool, 500)
+        ahead = Ahead(Remembering(), pool, Spaces(500))
         ahead.announce([(0, 700)], "tensor `a`")
         tile = bytearray(500)
         ahead.read_into(memoryview(tile), 0)

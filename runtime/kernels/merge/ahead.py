@@ -10,16 +10,16 @@ from fusec.runtime.kernels.merge.match import Merge
 from fusec.runtime.kernels.merge.reader import Range, Reader
 
 STRETCH = 1 << 21
-"""Elements that are announced at once."""
+"""Elements that are announced at least, beyond what is read now."""
 
 
-def announce(reader: Reader, job: Merge, start: int, stop: int, *, base: bool) -> None:
+def announce(reader: Reader, job: Merge, start: int, stop: int, *, base: bool, more: bool) -> None:
     """Starts to fetch what a merge reads of its experts between two flat indices, and of a sure `base`."""
     ranges, of_base = _ranges(job, start, stop), [_bytes(job.base, start, stop)]
     if base:
-        reader.announce([*ranges, *of_base])
+        reader.announce([*ranges, *of_base], more=more)
     else:
-        reader.announce(ranges, perhaps=of_base)
+        reader.announce(ranges, perhaps=of_base, more=more)
 
 
 def _ranges(job: Merge, start: int, stop: int) -> Iterator[Range]:

@@ -1,14 +1,12 @@
 """How workers reach the bytes of models: by position, announced before, whether they are here or elsewhere.
 
-Of a file on this machine the system is told what is about to be read, so that disks work while processors do;
-its own reading ahead is off, as it would fetch what nobody planned and a budget counts what disks do. Of a
-file on another machine the same announcement starts requests, so that the network does.
+What is about to be read is under way in spans while processors work, from a disk as from another machine.
+The system's own reading ahead is off: it would fetch what nobody planned, and a budget counts what disks do.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,33 +18,50 @@ from fusec.runtime.hf_folder import ModelWriter
 from fusec.runtime.kernels.merge.changes import Source
 from fusec.runtime.positioned import byte_view
 from fusec.runtime.ranges import ahead, open_file
-from fusec.runtime.ranges.ahead import Ahead, Extent
+from fusec.runtime.ranges.ahead import Ahead, Extent, Spaces
 from fusec.runtime.ranges.file import RangeFile
 from fusec.runtime.ranges.http import CONNECTIONS
-from fusec.runtime.ranges.local import LocalFile
+from fusec.runtime.ranges.local import LocalFile, allow_open
+from fusec.runtime.ranges.page_cache import PAGE
 
 HELD = 128 << 20
 """Bytes of remote spans that all workers hold together, unless spans would be too short to be useful."""
 
+HELD_OF_DISKS = 32 << 20
+"""The same for spans of files on this machine."""
+
+_DISK_SPAN = 2 << 20
+_SPANS = 2  # of each file and worker: the one in hand, and the one that comes
+
 Range = tuple[Source, int, int]
 """Bytes of the file of a source, from the first number to before the second."""
-
-_CAN_ANNOUNCE = hasattr(os, "posix_fadvise")
 
 
 class Files:
     """The open files of a merge, shared by its workers."""
 
     def __init__(self, paths: Iterable[Path], workers: int, stack: ExitStack) -> None:
+        paths = sorted(paths)
+        allow_open(len(paths))
         self.by_path: Mapping[Path, RangeFile] = {
-            path: stack.enter_context(open_file(path, exact=True)) for path in sorted(paths)
+            path: stack.enter_context(open_file(path, exact=True)) for path in paths
         }
         self.remote = [path for path, file in self.by_path.items() if not isinstance(file, LocalFile)]
-        self.pool: Executor = ThreadPoolExecutor(CONNECTIONS, "ranges")
-        stack.callback(self.pool.shutdown, wait=False, cancel_futures=True)
-        models = len({path.parent for path in self.remote})
-        fair = HELD // (2 * workers * max(1, models))
-        self.span = max(ahead.SMALLEST_SPAN, min(fair, ahead.SPAN))
+        self._pool: Executor = ThreadPoolExecutor(CONNECTIONS, "ranges")
+        stack.callback(self._pool.shutdown, wait=False, cancel_futures=True)
+        disks = [path for path, file in self.by_path.items() if isinstance(file, LocalFile)]
+        self._spans = (
+            (disks, _span(disks, HELD_OF_DISKS // (_SPANS * workers), _DISK_SPAN), PAGE),
+            (self.remote, _span(self.remote, HELD // (_SPANS * workers), ahead.SPAN), 1),
+        )
+
+    def ahead(self) -> Mapping[Path, Ahead]:
+        """Readings ahead for one worker."""
+        found: dict[Path, Ahead] = {}
+        for paths, span, page in self._spans:
+            spaces = Spaces(span)
+            found |= {path: Ahead(self.by_path[path], self._pool, spaces, page=page) for path in paths}
+        return found
 
     def require_unchanged(self) -> None:
         """Raises `Changed` when a remote file was replaced while it was read."""
@@ -54,40 +69,53 @@ class Files:
             self.by_path[path].require_unchanged()
 
 
+def _span(paths: Sequence[Path], held: int, most: int) -> int:
+    """Bytes of a span, where one worker may hold so many; of a model, one file at a time is in use."""
+    models = len({path.parent for path in paths})
+    span = max(ahead.SMALLEST_SPAN, min(held // max(1, models), most))
+    return span - span % PAGE
+
+
 class Reader:
-    """What one worker reads with. Reads return the bytes that came for them, which for remote files may be
-    those of a whole span, or none of a span that is there already."""
+    """What one worker reads with. Reads return the bytes that came for them, which may be those of a whole
+    span, or none of a span that is there already."""
 
     def __init__(self, files: Files) -> None:
-        self._files = files.by_path
-        self._ahead = {path: Ahead(files.by_path[path], files.pool, files.span) for path in files.remote}
+        self._files, self._ahead = files.by_path, files.ahead()
+
+    def look(self, source: Source, offset: int, space: NDArray) -> tuple[NDArray, int]:
+        """The bytes at `offset` of the file of a source as an array like `space`, and how many came.
+
+        They are in `space`, or where they lie until the next read of this file: only to be looked at.
+        """
+        found, came = self._ahead[source.path].look(offset, space.nbytes)
+        if found is not None:
+            return np.frombuffer(found, space.dtype), came
+        return space, self.read(source, offset, space)
 
     def read(self, source: Source, offset: int, out: NDArray) -> int:
         """Fills a contiguous array with the bytes at `offset` of the file of a source."""
-        file = self._ahead.get(source.path) or self._files[source.path]
-        return file.read_into(byte_view(out), offset, f"tensor `{source.tensor.name}`")
+        return self._ahead[source.path].read_into(byte_view(out), offset, f"tensor `{source.tensor.name}`")
 
-    def announce(self, ranges: Iterable[Range], perhaps: Iterable[Range] = ()) -> None:
+    def announce(self, ranges: Iterable[Range], perhaps: Iterable[Range] = (), *, more: bool = False) -> None:
         """What this worker reads next of these files, in place of what it announced of them before.
 
-        Of what it reads `perhaps`, nothing is fetched before it reads the first of it.
+        Of what it reads `perhaps`, nothing is fetched before it reads the first of it. What is here already
+        is fetched again, unless it goes on from there with `more`.
         """
         extents: dict[Path, list[Extent]] = {}
         what: dict[Path, str] = {}
         sure = set()
         for source, start, stop in ranges:
-            file = self._files[source.path]
-            if not isinstance(file, LocalFile):
-                extents.setdefault(source.path, []).append((start, stop))
-                what.setdefault(source.path, f"tensor `{source.tensor.name}`")
-                sure.add(source.path)
-            elif _CAN_ANNOUNCE:
-                os.posix_fadvise(file.fd, start, stop - start, os.POSIX_FADV_WILLNEED)
+            extents.setdefault(source.path, []).append((start, stop))
+            what.setdefault(source.path, f"tensor `{source.tensor.name}`")
+            sure.add(source.path)
         for source, start, stop in perhaps:
-            if source.path in self._ahead:
-                extents.setdefault(source.path, []).append((start, stop))
-                what.setdefault(source.path, f"tensor `{source.tensor.name}`")
+            extents.setdefault(source.path, []).append((start, stop))
+            what.setdefault(source.path, f"tensor `{source.tensor.name}`")
         for path, wanted in extents.items():
+            if not more:
+                self._ahead[path].forget()
             self._ahead[path].announce(_joined(wanted), what[path], at_once=path in sure)
 
     def copy(
@@ -112,7 +140,7 @@ class Reader:
             one.forget()
 
     def unused(self) -> Iterable[tuple[Path, int]]:
-        """Bytes that came of each remote file and were asked for by no read."""
+        """Bytes that came of each file and were asked for by no read."""
         return [(path, one.unused()) for path, one in self._ahead.items()]
 
 

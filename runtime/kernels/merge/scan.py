@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     # An analysis reads the way a merge does, and so needs this package.
     from fusec.runtime.analysis.while_reading import Recorder, WhileReading
 
-Fetch = Callable[[NDArray, F32], int]
-"""Reads stored numbers into the first array and decodes them into the second; gives the bytes that came."""
+Fetch = Callable[[NDArray, F32], tuple[NDArray, int]]
+"""Decodes stored numbers into the second array; gives them, in the first one or where they lie, and the bytes
+that came."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,8 @@ class Scan:
         """This tile of a source, and the bytes that came for it: the first one who asks has it fetched."""
         key, came = (str(source.path), source.tensor.start), 0
         if key not in self._held:
-            raw, floats = self._space(source)
-            came = fetch(raw, floats)
+            space, floats = self._space(source)
+            raw, came = fetch(space, floats)
             self._held[key] = raw, floats
         return self._held[key][1], came
 

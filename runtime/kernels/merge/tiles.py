@@ -91,10 +91,9 @@ class TensorView:
         stop = self.elements if self.end is None else self.end
         announced = self.begin
         for at, count in split_at_blocks(self.begin, stop, size, block):
-            if at + count > announced:
-                end = min(stop, max(announced + STRETCH, at + count))
-                self.worker.announce(self.job, announced, end)
-                announced = end
+            if announced < min(stop, at + count + STRETCH):
+                more, announced = announced > self.begin, min(stop, at + count + 2 * STRETCH)
+                self.worker.announce(self.job, at, announced, more=more)
             yield TileView(self.job, self.worker, at, count, buffers)
 
 
@@ -118,7 +117,7 @@ class TileView:
 
     def base(self, buffer: int) -> F32:
         out = self.buffer(buffer)
-        self.worker.reads_base = True
+        self.worker.based.add(type(self.worker.operators(self.job.target.name)))
         values, came = self.worker.look(self.job.base, self.start, out)
         self.worker.base_bytes += came
         if values is not out:

@@ -53,7 +53,7 @@ class Worker:
         self.operators, self.reader, self.writer = operators, reader, writer
         self.shelf, self.what, self.identities, self.scan = shelf, what, identities, scan
         self.base_bytes = self.expert_bytes = self.reused = self.written = 0
-        self.reads_base = False
+        self.based: set[type[Operator]] = set()
         self.memory = Memory() if scan is None else scan.memory
         self._seals = Seals()
 
@@ -76,10 +76,14 @@ class Worker:
                 self.expert_bytes += sum(self._require_equal(embedding, head, problem))
         self.reader.forget()
 
-    def announce(self, job: Merge, start: int, stop: int) -> None:
-        """What is read of a tensor next, between two flat indices; told once by all who share a scan."""
+    def announce(self, job: Merge, start: int, stop: int, *, more: bool) -> None:
+        """What is read of a tensor next, between two flat indices; told once by all who share a scan.
+
+        With `more` it goes on from what was announced before.
+        """
         if self.scan is None or self.scan.is_news(stop):
-            announce(self.reader, job, start, stop, base=self.reads_base)
+            base = type(self.operators(job.target.name)) in self.based
+            announce(self.reader, job, start, stop, base=base, more=more)
 
     def count_unused(self, bases: Container[Path]) -> None:
         """Counts what came of files and no read was given; `bases` are those of the base."""
@@ -196,19 +200,19 @@ class Worker:
         """
         if self.scan is not None and self.scan.open:
             return self.scan.look(source, lambda raw, to: self._fetch(source, start, raw, to, sealed))
-        return out, self._fetch(source, start, self._raw_for(source, out), out, sealed)
+        return out, self._fetch(source, start, self._raw_for(source, out), out, sealed)[1]
 
     def _raw_for(self, source: Source, out: F32) -> NDArray:
         dtype = source.tensor.dtype
         return out if dtype == "F32" else self.memory.raw(out.size, STORED[dtype])
 
     def _fetch(
-        self, source: Source, start: int, stored: NDArray, out: F32, sealed: tuple[Reads, int] | None = None
-    ) -> int:
-        """Reads into `stored` and decodes into `out`."""
+        self, source: Source, start: int, space: NDArray, out: F32, sealed: tuple[Reads, int] | None = None
+    ) -> tuple[NDArray, int]:
+        """Decodes into `out`; gives what is stored, in `space` or where it lies, and how many bytes came."""
         dtype = source.tensor.dtype
-        offset = source.tensor.start + start * stored.itemsize
-        came = self.reader.read(source, offset, stored)
+        offset = source.tensor.start + start * space.itemsize
+        stored, came = self.reader.look(source, offset, space)
         if sealed is not None:
             self._seals.take(*sealed, source, start, stored)
         if stored is not out:
@@ -216,7 +220,7 @@ class Worker:
         if not is_finite(stored, dtype):
             at = start + (first_nonfinite(stored, dtype) or 0)
             raise RunError(f"{source} is not finite at flat index {at}", hint="the model is damaged")
-        return came
+        return stored, came
 
     def factors(self, job: Merge, expert: int, change: LowRank) -> Factors:
         """The factors of a low-rank change, read by whichever worker needs them first."""
@@ -232,6 +236,6 @@ class Worker:
         source, values = Source(path, factor.tensor), np.empty(factor.tensor.elements, np.float32)
         for at in range(0, values.size, WORKING_SET):
             piece = values[at : at + WORKING_SET]
-            self.expert_bytes += self._fetch(source, at, self._raw_for(source, piece), piece)
+            self.expert_bytes += self._fetch(source, at, self._raw_for(source, piece), piece)[1]
         matrix = values.reshape(factor.tensor.shape)
         return matrix if factor.across else np.ascontiguousarray(matrix.T)
