@@ -86,8 +86,8 @@ def _arguments() -> argparse.Namespace:
 
 def _run(arena: Arena, scope: Scope, chosen: list[str]) -> None:
     prepared: dict[str, Outcome] = {
-        "first merge": arena.lock(scope.most),
-        "analyse": arena.analyse(scope.most),
+        "first merge": arena.lock(arena.size),
+        "analyse": arena.analyse(arena.size),
     }
     makers: dict[str, Callable[[], Table]] = {
         "T1": lambda: costs.reads(arena, scope),

@@ -50,6 +50,11 @@ class Arena:
         return [self.family / f"expert{i:02d}" for i in range(count)]
 
     @property
+    def size(self) -> int:
+        """The number of experts there are."""
+        return len(list(self.family.glob("expert*")))
+
+    @property
     def model_bytes(self) -> int:
         return sum(file.stat().st_size for file in self.base.glob("*.safetensors"))
 
