@@ -1,6 +1,6 @@
 """Measures models block by block into the catalog, reading every weight of all of them once.
 
-Memory is a few MB per thread beside the columns, which are some hundred bytes per block.
+Memory is some MB per thread, and the columns of the tensors in the making; finished ones wait on the disk.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fusec.compiler.reads.grid import BLOCK
+from fusec.runtime.analysis.columns import Columns
 from fusec.runtime.analysis.columns_store import ColumnsStore, weights_files, weights_stamp
 from fusec.runtime.analysis.findings import AnalysedModel, Findings, Owned
 from fusec.runtime.analysis.groups import Group
 from fusec.runtime.analysis.inner import CHUNK
 from fusec.runtime.analysis.measuring import measure
 from fusec.runtime.analysis.members import Member, measurable
-from fusec.runtime.analysis.units import Measured
+from fusec.runtime.analysis.spill import Spill
 from fusec.runtime.catalog import is_fresh
 from fusec.runtime.kernel import RunError
 from fusec.runtime.kernels.merge.changes import Source, Stored
@@ -86,21 +87,24 @@ class Campaign:
         self._store, self._base, self._gram = store, base, gram
         self._groups = _family(self._members, keep, gram) if base else _alone(self._members)
         self._done: set[int] = set()
-        self._found = Findings([member.folder for member in self._members], block)
+        self._found = Findings(
+            [member.folder for member in self._members], block, Spill(store.catalog.path.parent)
+        )
         self.compared = {owned.group.base.tensor.name: owned for owned in self._groups if owned.compared}
         """Tensors of the base that experts are compared in, by name."""
 
-    def add(self, owned: Owned, parts: Sequence[Measured]) -> None:
-        """The columns of all ranges of a group, in order."""
-        self._found.add(owned, parts)
+    def add(self, owned: Owned, columns: Columns) -> None:
+        """The complete columns of a group."""
+        self._found.add(owned, columns)
+        owned.group.forget()
         self._done.add(id(owned))
 
     def finish(self, threads: int, progress: Progress = lambda done, total: None) -> Analysis:
         """Measures the groups that were not added, and writes everything to the catalog."""
         left = [owned for owned in self._groups if id(owned) not in self._done]
         done, everything = 0, sum(owned.group.bytes for owned in left)
-        for owned, parts in measure(left, self.block, threads):
-            self.add(owned, parts)
+        for owned, columns in measure(left, self.block, threads):
+            self.add(owned, columns)
             done += owned.group.bytes
             progress(done, everything)
         for member, stamp in zip(self._members, self._stamps, strict=True):

@@ -7,7 +7,7 @@ hashes; both only say where to look, since every block that is read is checked a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -72,7 +72,7 @@ class ColumnsStore:
 
     # --- sets of tables -------------------------------------------------------------------------------------
 
-    def add(self, sets: Iterable[tuple[ColumnSet, dict[str, bytes]]]) -> None:
+    def add(self, sets: Iterable[tuple[ColumnSet, Mapping[str, bytes]]]) -> None:
         """Writes sets, each with the encoded tables of its tensors by name; all of them or none."""
         self.catalog.transaction(statement for of, tables in sets for statement in _written(of, tables))
 
@@ -200,7 +200,7 @@ def _stamp(path: Path) -> str:
     return f"{stand_in.address} {stand_in.size} {stand_in.version}"
 
 
-def _written(of: ColumnSet, tables: dict[str, bytes]) -> Iterator[Statement]:
+def _written(of: ColumnSet, tables: Mapping[str, bytes]) -> Iterator[Statement]:
     """Tables that are there already stay: an analysis may leave out tensors, and content decides the rest."""
     values = (of.id, of.kind, of.base, " ".join(of.experts), of.block, FORMAT)
     yield "INSERT OR REPLACE INTO column_sets VALUES (?, ?, ?, ?, ?, ?)", values

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fusec.runtime.analysis.inner import LEAF
 
 HASH_BYTES = 16
+LEAF_BYTES = 32
 
 
 class Hashes:
@@ -52,11 +53,10 @@ class Hashes:
             self._leaf_hash = sha256()
 
 
-def tensor_root(name: str, dtype: str, shape: Sequence[int], leaves: Iterable[bytes]) -> bytes:
-    """One tensor by its name, dtype, shape and the hashes of its leaves in order."""
+def tensor_root(name: str, dtype: str, shape: Sequence[int], leaves: NDArray[np.uint8]) -> bytes:
+    """One tensor by its name, dtype, shape and the hashes of its leaves in order: (leaves, LEAF_BYTES)."""
     root = sha256(f"fusec tensor 1\n{dtype} {list(shape)} {len(name.encode())}\n{name}\n".encode())
-    for leaf in leaves:
-        root.update(leaf)
+    root.update(leaves.tobytes())
     return root.digest()
 
 

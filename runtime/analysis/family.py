@@ -111,6 +111,7 @@ class Family:
         """(B, 16) what the base's blocks hash to; not for the tier of samples."""
         return self._weights(0, self._by_name[tensor].base.tensor.name).hashes
 
+    @cached_property
     def expert_bytes(self) -> int:
         """Bytes of the experts that a full read takes, once."""
         return self.checked_bytes + sum(_bytes_of(change) for job in self._jobs for change in job.experts)

@@ -14,22 +14,36 @@ from fusec.runtime.analysis.measure import BUCKETS
 from fusec.runtime.kernels.merge.changes import Source, Stored
 from fusec.runtime.kernels.merge.codec import STORED
 
+_NOTHING = np.zeros(BUCKETS, np.int64)
+
 
 @dataclass(eq=False)
 class Group:
     """A tensor of the base and the experts' counterparts, None where an expert stores nothing for it.
 
-    `histograms` (K, BUCKETS) fills while ranges are measured, under `lock`.
+    The magnitudes of the changes are counted while ranges are measured, by any thread, until `forget`.
     """
 
     base: Source
     experts: Sequence[Source | Stored | None] = ()
     gram: bool = False
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    histograms: NDArray[np.int64] = field(init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _counts: dict[int, NDArray[np.int64]] = field(default_factory=dict, init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        self.histograms = np.zeros((len(self.experts) if self.floating else 0, BUCKETS), np.int64)
+    def count(self, expert: int, counts: NDArray[np.int64]) -> None:
+        """Adds how many elements of an expert's change have each magnitude: the first buckets."""
+        with self._lock:
+            if expert not in self._counts:
+                self._counts[expert] = np.zeros(BUCKETS, np.int64)
+            self._counts[expert][: len(counts)] += counts
+
+    def histogram(self, expert: int) -> NDArray[np.int64]:
+        """(BUCKETS,) of all that was counted."""
+        return self._counts.get(expert, _NOTHING)
+
+    def forget(self) -> None:
+        """Starts counting afresh; until then no memory is held."""
+        self._counts.clear()
 
     @property
     def floating(self) -> bool:

@@ -162,7 +162,6 @@ def difference(expert: Tile, base: Tile, out: F32) -> int:
     return int(where.sum())
 
 
-def count_magnitudes(magnitudes: F32, histogram: NDArray[np.int64]) -> None:
-    """Adds the elements of flat `magnitudes` to `histogram`, by their upper 15 bits."""
-    counts = np.bincount((magnitudes.view(np.uint32) >> 16).astype(np.int64))
-    histogram[: len(counts)] += counts
+def count_magnitudes(magnitudes: F32) -> NDArray[np.int64]:
+    """How many of flat `magnitudes` are in each bucket, by their upper 15 bits, up to the largest one's."""
+    return np.bincount((magnitudes.view(np.uint32) >> 16).astype(np.int64))

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from itertools import islice
 from queue import SimpleQueue
 
+from fusec.runtime.analysis.columns import Columns
 from fusec.runtime.analysis.findings import Owned
 from fusec.runtime.analysis.groups import Group, ranges
 from fusec.runtime.analysis.units import Measured, Worker
@@ -18,8 +19,8 @@ from fusec.runtime.ranges import open_file
 _AHEAD = 4
 
 
-def measure(groups: Sequence[Owned], block: int, threads: int) -> Iterator[tuple[Owned, list[Measured]]]:
-    """Every group with the columns of its ranges, in order. Reads each group's bytes once."""
+def measure(groups: Sequence[Owned], block: int, threads: int) -> Iterator[tuple[Owned, Columns]]:
+    """Every group with its columns, in order. Reads each group's bytes once."""
     with ExitStack() as stack:
         paths = {source.path for owned in groups for source in owned.group.sources() if source}
         files = {path: stack.enter_context(open_file(path)) for path in sorted(paths)}
@@ -36,19 +37,20 @@ def measure(groups: Sequence[Owned], block: int, threads: int) -> Iterator[tuple
 
         pool = ThreadPoolExecutor(threads, "analyse")
         stack.callback(pool.shutdown, cancel_futures=True)
-        window = deque[tuple[Owned, bool, Future[Measured]]]()
+        window = deque[tuple[Owned, int, int, Future[Measured]]]()
         units = (
-            (owned, stop == owned.group.elements, pool.submit(measured, owned.group, start, stop))
+            (owned, start, stop, pool.submit(measured, owned.group, start, stop))
             for owned in groups
             for start, stop in ranges(owned.group.elements, block)
         )
-        parts: list[Measured] = []
+        columns: Columns | None = None
         while True:
             window.extend(islice(units, _AHEAD * threads - len(window)))
             if not window:
                 return
-            owned, last, future = window.popleft()
-            parts.append(future.result())
-            if last:
-                yield owned, parts
-                parts = []
+            owned, start, stop, future = window.popleft()
+            columns = columns or Columns(owned.group, block)
+            columns.put(start, stop, future.result())
+            if columns.complete:
+                yield owned, columns
+                columns = None

@@ -106,11 +106,25 @@ class GramTable(_Table):
 
     def square(self, members: I64) -> F64:
         """(B, k, k) of the experts with these numbers."""
+        return self.blocks[:, self._places()[members[:, None], members]]
+
+    def ordered(self, order: I64) -> GramTable:
+        """The same with the experts in another order: first the one that has number `order[0]` here."""
+        rows, columns = np.triu_indices(len(order))
+        whole = np.array([0, *(1 + order)], np.int64)
+        return dataclasses.replace(
+            self,
+            blocks=self.blocks[:, self._places()[order[rows], order[columns]]],
+            total=self.total[whole[:, None], whole],
+        )
+
+    def _places(self) -> I64:
+        """(K, K) the column of `blocks` of each pair."""
         count = len(self.total) - 1
-        place = np.zeros((count, count), np.int64)
+        places = np.zeros((count, count), np.int64)
         rows, columns = np.triu_indices(count)
-        place[rows, columns] = place[columns, rows] = np.arange(len(rows))
-        return self.blocks[:, place[members[:, None], members]]
+        places[rows, columns] = places[columns, rows] = np.arange(len(rows))
+        return places
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,9 @@ U8 = NDArray[np.uint8]
 TILE = 64 * CHUNK
 """Elements of each model at a time. With fewer, threads spend their time passing on the interpreter."""
 
+CHANGES = 16 << 20
+"""Bytes of the changes of all experts at a time: with more than 16 experts, tiles are smaller."""
+
 # Bytes of one request to another machine.
 _REQUEST = 1 << 20
 
@@ -56,7 +59,7 @@ class RangeMeter:
     """Measures flat indices `start` to `stop` of a group: whole blocks and leaves, or to the end."""
 
     def __init__(self, group: Group, start: int, stop: int, block: int, buffers: Buffers) -> None:
-        self.tile_size = min(TILE, block)
+        self.tile_size = _tile_size(len(group.experts), block)
         self._group, self._buffers = group, buffers
         infos = [source.tensor if source else None for source in group.sources()]
         self._weights = [WeightMeter(info, start, stop, block) if info else None for info in infos]
@@ -115,8 +118,7 @@ class RangeMeter:
         assert meter
         meter.repeat(base, raw)
         self._changes.count_nonfinite(expert, at, base.nonfinite)
-        with self._group.lock:
-            self._group.histograms[expert, 0] += base.elements
+        self._group.count(expert, np.array([base.elements]))
 
     def _changed(
         self, expert: int, change: Source | Stored, at: int, base: Tile, raw: U8, delta: F32, scratch: F64
@@ -130,8 +132,7 @@ class RangeMeter:
         magnitudes = scratch[0].view(np.float32).reshape(-1)[: delta.size].reshape(delta.shape)
         np.abs(delta, out=magnitudes)
         self._changes.add_magnitudes(expert, at, magnitudes)
-        with self._group.lock:
-            count_magnitudes(magnitudes.reshape(-1)[: tile.elements], self._group.histograms[expert])
+        self._group.count(expert, count_magnitudes(magnitudes.reshape(-1)[: tile.elements]))
 
     def _products(self, at: int, base: F64, deltas: F32, experts: list[int]) -> None:
         """All inner products, as many chunks at a time as the cache holds."""
@@ -143,6 +144,12 @@ class RangeMeter:
             np.copyto(rows[0], base[first : first + chunks])
             np.copyto(rows[1:], deltas[:, first : first + chunks])
             self._changes.add_changes(at + first * CHUNK, rows, experts, scratch)
+
+
+def _tile_size(experts: int, block: int) -> int:
+    """Elements: chunks of which a block and a leaf are multiples."""
+    chunks = min(TILE, block, max(CHUNK, CHANGES // (4 * max(1, experts)))) // CHUNK
+    return CHUNK << (chunks.bit_length() - 1)
 
 
 class Worker:

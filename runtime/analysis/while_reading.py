@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from fusec.compiler.reads.grid import BLOCK
 from fusec.runtime.analysis.analyse import Analysis, Campaign
+from fusec.runtime.analysis.columns import Columns
 from fusec.runtime.analysis.columns_store import ColumnsStore
 from fusec.runtime.analysis.groups import Group, span
 from fusec.runtime.analysis.units import Buffers, Measured, RangeMeter
@@ -42,7 +43,8 @@ class WhileReading:
         """Raises RunError for what is no model, or does not fit the base, or for an adapter."""
         self._campaign = Campaign(store, experts, base, keep=keep, gram=gram, block=block, patient=False)
         self._lock = threading.Lock()
-        self._parts: dict[str, list[tuple[int, int, Measured]]] = {}
+        self._columns: dict[str, Columns] = {}
+        self._spare: list[Buffers] = []
 
     def recorder(self, tensor: str, start: int, stop: int) -> Recorder | None:
         """For flat indices of a tensor of the base that all models are read at, None where that is no use.
@@ -54,41 +56,46 @@ class WhileReading:
             return None
         step = span(self._campaign.block)
         assert start % step == 0 and (stop % step == 0 or stop == owned.group.elements)
-        return Recorder(self, owned.group, start, stop, self._campaign.block)
+        with self._lock:
+            buffers = self._spare.pop() if self._spare else Buffers()
+        return Recorder(self, owned.group, start, stop, self._campaign.block, buffers)
 
     def finish(self, threads: int = 1) -> Analysis:
         """Reads what was not read in full by others, and writes all columns to the catalog.
 
         Every model was to be read in the state in which it was when this began; RunError if one changed.
         """
-        for tensor, owned in self._campaign.compared.items():
-            if not self._covered(tensor):
-                owned.group.histograms[:] = 0  # a part of it was counted already
+        for owned in self._campaign.compared.values():
+            owned.group.forget()  # a part of it may have been counted
+        self._columns.clear()
+        self._spare.clear()
         return self._campaign.finish(threads)
 
-    def collect(self, tensor: str, start: int, stop: int, measured: Measured) -> None:
-        """One whole range of a tensor, from its recorder."""
+    def collect(self, tensor: str, start: int, stop: int, measured: Measured, buffers: Buffers) -> None:
+        """One whole range of a tensor, from its recorder, which is done with its memory."""
+        owned = self._campaign.compared[tensor]
         with self._lock:
-            parts = self._parts.setdefault(tensor, [])
-            parts.append((start, stop, measured))
-            if self._covered(tensor):
-                in_order = sorted(parts, key=lambda part: part[0])
-                self._campaign.add(self._campaign.compared[tensor], [part[2] for part in in_order])
-
-    def _covered(self, tensor: str) -> bool:
-        parts = self._parts.get(tensor, ())
-        elements = self._campaign.compared[tensor].group.elements
-        return bool(parts) and sum(stop - start for start, stop, _ in parts) == elements
+            self._spare.append(buffers)
+            if tensor not in self._columns:
+                self._columns[tensor] = Columns(owned.group, self._campaign.block)
+            self._columns[tensor].put(start, stop, measured)
+            if self._columns[tensor].complete:
+                self._campaign.add(owned, self._columns.pop(tensor))
 
 
 class Recorder:
     """One range; used by one thread at a time. Done when all its elements were added."""
 
-    def __init__(self, tap: WhileReading, group: Group, start: int, stop: int, block: int) -> None:
+    def __init__(
+        self, tap: WhileReading, group: Group, start: int, stop: int, block: int, buffers: Buffers
+    ) -> None:
         self._tap, self._group, self._start, self._stop, self._at = tap, group, start, stop, start
-        self._meter = RangeMeter(group, start, stop, block, Buffers())
+        self._buffers, self._meter = buffers, RangeMeter(group, start, stop, block, buffers)
         self._bits = [BITS[source.tensor.dtype] if source else 0 for source in group.sources()]
-        self._held = [np.empty(self._meter.tile_size * bits // 8, np.uint8) for bits in self._bits]
+        self._held = [
+            buffers.array(f"stored {number}", (self._meter.tile_size * bits // 8,), np.uint8)
+            for number, bits in enumerate(self._bits)
+        ]
         self._filled = 0
 
     def add(self, at: int, stored: Sequence[U8 | None]) -> None:
@@ -114,4 +121,4 @@ class Recorder:
         self._at, self._filled = self._at + count, 0
         if self._at == self._stop:
             name = self._group.base.tensor.name
-            self._tap.collect(name, self._start, self._stop, self._meter.finish())
+            self._tap.collect(name, self._start, self._stop, self._meter.finish(), self._buffers)

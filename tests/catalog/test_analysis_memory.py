@@ -1,4 +1,4 @@
-"""Peak memory of an analysis does not grow with the models."""
+"""Peak memory of an analysis grows neither with the size of models nor with the number of tensors."""
 
 import subprocess
 import sys
@@ -36,15 +36,29 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "base", folder / "expert"
 
 
+def growth(models: tuple[Path, Path], experts: int, gram: bool) -> float:
+    arguments = [*map(str, models), str(experts), str(gram)]
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, *arguments], capture_output=True, text=True, check=True
+    )
+    return float(done.stdout)
+
+
 @pytest.mark.parametrize("gram", [False, True])
 def test_memory_stays_far_below_one_model(models: tuple[Path, Path], gram: bool) -> None:
-    def growth(experts: int) -> float:
-        arguments = [*map(str, models), str(experts), str(gram)]
-        done = subprocess.run(
-            [sys.executable, "-c", CHILD, *arguments], capture_output=True, text=True, check=True
-        )
-        return float(done.stdout)
-
-    few, many = growth(1), growth(6)
+    few, many = growth(models, 1, gram), growth(models, 6, gram)
     assert few < MODEL_MB
     assert many - few < MODEL_MB / 2
+
+
+def test_what_is_counted_of_a_tensor_goes_when_it_is_done(tmp_path: Path) -> None:
+    def models(tensors: int) -> tuple[Path, Path]:
+        folder = tmp_path / str(tensors)
+        for number, name in enumerate(("base", "expert")):
+            (folder / name).mkdir(parents=True)
+            (folder / name / "config.json").write_text("{}")
+            values = {f"w{i}": torch.arange(512.0) + i + number for i in range(tensors)}
+            save_file(values, folder / name / "model.safetensors")
+        return folder / "base", folder / "expert"
+
+    assert growth(models(512), 4, True) - growth(models(16), 4, True) < 32

@@ -7,6 +7,7 @@ is then looked through once more.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import partial
 
@@ -17,50 +18,69 @@ from fusec.runtime.kernels.merge.cuts import Cut, Query, magnitudes
 from fusec.runtime.kernels.merge.operator import Tensor
 
 I64 = NDArray[np.int64]
+U32 = NDArray[np.uint32]
 
 PART = 1 << 20
 
 
 def find_by_histograms(tensor: Tensor, queries: Sequence[Query]) -> list[Cut]:
-    """The cut of each query, in three passes over the tensor for each."""
-    return [_find(tensor, query) for query in queries]
-
-
-def _find(tensor: Tensor, query: Query) -> Cut:
+    """The cut of each query, in three passes over the tensor for all of them."""
+    if not queries:
+        return []
+    experts = sorted({query.expert for query in queries})
     parts = [(at, min(at + PART, tensor.elements)) for at in range(0, tensor.elements, PART)]
-    high = sum(tensor.spread(parts, partial(_count_high, expert=query.expert)), _bins(15))
-    top, rank = _descend(high, query.rank)
-    low = sum(tensor.spread(parts, partial(_count_low, expert=query.expert, top=top)), _bins(16))
-    bottom, rank = _descend(low, rank)
-    kth = top << 16 | bottom
-    counts = np.cumsum(tensor.spread(parts, partial(_count_equal, expert=query.expert, kth=kth)))
-    here = int(np.searchsorted(counts, rank))
-    before = int(counts[here - 1]) if here else 0
-    return Cut(kth, nth_equal(tensor.part(*parts[here]), query.expert, kth, rank - before))
+    high = _Counts(experts, queries, [None] * len(queries))
+    tensor.spread(parts, high.add)
+    tops = [_descend(bins, query.rank) for bins, query in zip(high.bins, queries, strict=True)]
+    low = _Counts(experts, queries, [top for top, _ in tops])
+    tensor.spread(parts, low.add)
+    bottoms = [_descend(bins, rank) for bins, (_, rank) in zip(low.bins, tops, strict=True)]
+    kths = [top << 16 | bottom for (top, _), (bottom, _) in zip(tops, bottoms, strict=True)]
+    count = partial(_count_equal, experts=experts, queries=queries, kths=kths)
+    reached = np.cumsum(tensor.spread(parts, count), axis=0)
+    cuts = []
+    for n, (query, kth, (_, rank)) in enumerate(zip(queries, kths, bottoms, strict=True)):
+        here = int(np.searchsorted(reached[:, n], rank))
+        before = int(reached[here - 1, n]) if here else 0
+        cuts.append(Cut(kth, nth_equal(tensor.part(*parts[here]), query.expert, kth, rank - before)))
+    return cuts
 
 
-def _bins(digits: int) -> I64:
-    return np.zeros(1 << digits, np.int64)
+class _Counts:
+    """Bins of each query, which any thread adds to: of the upper 15 bits, or of the lower 16 below `tops`."""
+
+    def __init__(self, experts: Sequence[int], queries: Sequence[Query], tops: Sequence[int | None]) -> None:
+        self.bins: I64 = np.zeros((len(queries), 1 << 16), np.int64)
+        self._experts, self._queries, self._tops = experts, queries, tops
+        self._lock = threading.Lock()
+
+    def add(self, part: Tensor) -> None:
+        for i, _, bits in magnitudes(part, self._experts):
+            for n, (query, top) in enumerate(zip(self._queries, self._tops, strict=True)):
+                if query.expert == self._experts[i]:
+                    counts = np.bincount(_digits(bits, top))
+                    with self._lock:
+                        self.bins[n, : counts.size] += counts
 
 
-def _count_high(part: Tensor, expert: int) -> I64:
-    counts = _bins(15)
-    for _, _, bits in magnitudes(part, [expert]):
-        counts += np.bincount(bits >> 16, minlength=counts.size)
-    return counts
+def _digits(bits: U32, top: int | None) -> U32:
+    if top is None:
+        return bits >> np.uint32(16)
+    # Unsigned, so what lies below the bin wraps round to far above it.
+    inside = bits - np.uint32(top << 16)
+    return inside[inside < 1 << 16]
 
 
-def _count_low(part: Tensor, expert: int, top: int) -> I64:
-    counts = _bins(16)
-    for _, _, bits in magnitudes(part, [expert]):
-        # Unsigned, so what lies below the bin wraps round to far above it.
-        inside = bits - np.uint32(top << 16)
-        counts += np.bincount(inside[inside < counts.size], minlength=counts.size)
-    return counts
-
-
-def _count_equal(part: Tensor, expert: int, kth: int) -> int:
-    return sum(int(np.count_nonzero(bits == kth)) for _, _, bits in magnitudes(part, [expert]))
+def _count_equal(
+    part: Tensor, experts: Sequence[int], queries: Sequence[Query], kths: Sequence[int]
+) -> list[int]:
+    """How often each query's k-th occurs."""
+    found = [0] * len(queries)
+    for i, _, bits in magnitudes(part, experts):
+        for n, (query, kth) in enumerate(zip(queries, kths, strict=True)):
+            if query.expert == experts[i]:
+                found[n] += int(np.count_nonzero(bits == kth))
+    return found
 
 
 def nth_equal(part: Tensor, expert: int, kth: int, nth: int) -> int:

@@ -7,10 +7,15 @@ read once. Changes of 16-bit weights take few values: of a value that is frequen
 element says where it is. In tensors too large for that it is counted tile by tile, and if it is the k-th, one
 tile is read again to see which of its elements stay.
 Where the bracket misses, or too much lies inside, histograms find the k-th in more passes.
+
+What is held is bounded for all experts of a pass together, so memory grows neither with them nor with the
+tensor; only the share of a tensor that a bracket may hold shrinks.
 """
 
 from __future__ import annotations
 
+import threading
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -23,7 +28,6 @@ from fusec.runtime.kernels.merge.histograms import find_by_histograms, nth_equal
 from fusec.runtime.kernels.merge.operator import Tensor
 
 U32 = NDArray[np.uint32]
-I64 = NDArray[np.int64]
 
 TOGETHER = 8
 """Experts that share one pass over the base."""
@@ -32,11 +36,11 @@ HELD = 1 << 20  # elements of which all magnitudes are held: 4 MiB an expert
 PIECE = 1 << 12  # elements of a piece of the sample
 PIECES = 32  # the fewest of a tensor
 APART = 1 << 18  # elements from one piece to the next of a larger one
-CANDIDATES = 1 << 19  # elements inside a bracket, 12 bytes each, of a tensor of up to 32 M elements
-_SHARE, _MOST = 6, 1 << 22  # of a larger one: one in 64, and of any
+SAMPLED = 1 << 24  # elements of all pieces of a group: 64 MiB
+CANDIDATES = 1 << 19  # elements inside a bracket, 8 bytes each, of a tensor of up to 32 M elements
+_SHARE, _MOST = 6, 12 << 20  # of a larger one: one in 64, and of all brackets of a group: 96 MiB
 _FREQUENT = 7  # in more than one of 128 elements, as a shift
-MARKED = 1 << 26  # elements of a tensor up to which frequent values are marked by a bit for each
-_EVEN = 4  # times its even share of the candidates that a part may have
+MARKED = 1 << 28  # bits that mark where the frequent values of a group are: 32 MiB
 _DEVIATIONS = 6  # from the sample's k-th to the ends of the bracket
 _TOP = 0x7FFF_FFFF
 
@@ -57,16 +61,19 @@ def _by_partition(tensor: Tensor, experts: Sequence[int], queries: Sequence[Quer
     held = np.empty((len(experts), tensor.elements), np.uint32)
     for i, start, bits in magnitudes(tensor, experts):
         held[i, start : start + bits.size] = bits
-    at = np.arange(tensor.elements)
-    return [_select(held[experts.index(query.expert)], at, query.rank) for query in queries]
+    return [_select(held[experts.index(query.expert)], query.rank) for query in queries]
 
 
-def _select(bits: U32, at: I64, rank: int) -> Cut:
-    """The cut behind the `rank` largest of `bits`, which lie at the flat indices `at`."""
+def _select(bits: U32, rank: int) -> Cut:
+    """The cut behind the `rank` largest of a whole tensor's `bits`."""
+    kth, nth = _kth(bits, rank)
+    return Cut(kth, int(np.flatnonzero(bits == kth)[nth]))
+
+
+def _kth(bits: U32, rank: int) -> tuple[int, int]:
+    """The `rank` largest, from 1, and its number, from 0, among its equals."""
     kth = int(np.partition(bits, bits.size - rank)[bits.size - rank])
-    equals = at[np.flatnonzero(bits == kth)]  # a mask as an index takes ten times as long
-    nth = rank - int(np.count_nonzero(bits > kth)) - 1
-    return Cut(kth, int(np.partition(equals, nth)[nth]))
+    return kth, rank - int(np.count_nonzero(bits > kth)) - 1
 
 
 class _Bracket(NamedTuple):
@@ -90,20 +97,39 @@ class _Look(NamedTuple):
     above: int
     equals: tuple[int, ...]  # how many elements have each of the frequent bits
     others: tuple[NDArray[np.uint8], ...]  # packed: which ones have not; empty in large tensors
-    bits: U32 | None  # the others inside, and their flat indices
-    at: I64 | None
+    bits: U32 | None  # the others inside, and where in the range they are
+    at: U32 | None
+
+
+class _Room:
+    """How many candidates of one bracket are still held; threads share it."""
+
+    def __init__(self, candidates: int) -> None:
+        self._left = candidates
+        self._lock = threading.Lock()
+
+    def take(self, count: int) -> bool:
+        """Whether so many more fit; once they did not, no more do."""
+        with self._lock:
+            self._left -= count
+            return self._left >= 0
 
 
 def _by_bracket(tensor: Tensor, experts: Sequence[int], queries: Sequence[Query]) -> list[Cut]:
-    pieces, gaps = _layout(tensor.elements)
-    held = np.stack(tensor.spread(pieces, partial(_hold, experts=experts)), axis=1)
+    pieces, gaps = _layout(tensor.elements, SAMPLED // (len(experts) * PIECE))
+    held = np.empty((len(experts), len(pieces), PIECE), np.uint32)
+    starts = [start for start, _ in pieces]
+    tensor.spread(pieces, partial(_hold, experts=experts, held=held, starts=starts))
     brackets = [
         _bracket(held[i], i, query.rank, tensor.elements)
         for query in queries
         for i in [experts.index(query.expert)]
     ]
-    most = _EVEN * min(max(CANDIDATES, tensor.elements >> _SHARE), _MOST) // len(gaps)
-    scans = tensor.spread(gaps, partial(_scan, experts=experts, brackets=brackets, most=most))
+    if tensor.elements * sum(len(bracket.frequent) for bracket in brackets) > MARKED:
+        brackets = [bracket._replace(marked=False) for bracket in brackets]
+    most = min(max(CANDIDATES, tensor.elements >> _SHARE), _MOST // len(queries))
+    rooms = [_Room(most) for _ in queries]
+    scans = tensor.spread(gaps, partial(_scan, experts=experts, brackets=brackets, rooms=rooms))
     cuts: list[Cut | None] = []
     for n, (bracket, query) in enumerate(zip(brackets, queries, strict=True)):
         looks = [
@@ -116,9 +142,9 @@ def _by_bracket(tensor: Tensor, experts: Sequence[int], queries: Sequence[Query]
     return [next(found) if cut is None else cut for cut in cuts]
 
 
-def _layout(elements: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+def _layout(elements: int, most: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """The pieces of the sample and the gaps between them; each piece lies elsewhere in its stretch."""
-    count = max(PIECES, elements // APART)
+    count = max(PIECES, min(most, elements // APART))
     stretch = elements // count
     # Steps of the golden ratio: no period that rows or columns could have.
     starts = [j * stretch + int(j * 0.6180339887498949 % 1 * (stretch - PIECE)) for j in range(count)]
@@ -127,12 +153,12 @@ def _layout(elements: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]
     return pieces, [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if a < b]
 
 
-def _hold(part: Tensor, experts: Sequence[int]) -> U32:
-    """The bits of a piece, a row for each expert."""
-    rows: list[list[U32]] = [[] for _ in experts]
-    for i, _, bits in magnitudes(part, experts):
-        rows[i].append(bits.copy())
-    return np.stack([np.concatenate(row) for row in rows])
+def _hold(part: Tensor, experts: Sequence[int], held: U32, starts: Sequence[int]) -> None:
+    """Writes the bits of a piece to its place in `held` (experts, pieces, PIECE)."""
+    for i, start, bits in magnitudes(part, experts):
+        piece = bisect_right(starts, start) - 1
+        at = start - starts[piece]
+        held[i, piece, at : at + bits.size] = bits
 
 
 def _bracket(pieces: U32, expert: int, rank: int, elements: int) -> _Bracket:
@@ -149,23 +175,24 @@ def _bracket(pieces: U32, expert: int, rank: int, elements: int) -> _Bracket:
     inside = flat[np.searchsorted(flat, low) : np.searchsorted(flat, high, "right")]
     values, counts = np.unique(inside, return_counts=True)
     frequent = values[counts > flat.size >> _FREQUENT][::-1].tolist()
-    return _Bracket(expert, low, high, tuple(frequent), marked=elements <= MARKED)
+    return _Bracket(expert, low, high, tuple(frequent), marked=True)
 
 
 def _from_top(rising: U32, share: float) -> int:
     return int(rising[max(0, rising.size - 1 - int(share * rising.size))])
 
 
-def _scan(part: Tensor, experts: Sequence[int], brackets: Sequence[_Bracket], most: int) -> list[list[_Look]]:
+def _scan(
+    part: Tensor, experts: Sequence[int], brackets: Sequence[_Bracket], rooms: Sequence[_Room]
+) -> list[list[_Look]]:
     looks: list[list[_Look]] = [[] for _ in brackets]
-    left = [most] * len(brackets)
     for i, start, bits in magnitudes(part, experts):
         for n, bracket in enumerate(brackets):
             if bracket.expert == i:
                 look = _look(bits, start, bracket)
                 assert look.at is not None
-                left[n] -= look.at.size
-                looks[n].append(look if left[n] >= 0 else look._replace(bits=None, at=None))
+                fits = rooms[n].take(look.at.size)
+                looks[n].append(look if fits else look._replace(bits=None, at=None))
     return looks
 
 
@@ -181,7 +208,7 @@ def _look(bits: U32, start: int, bracket: _Bracket) -> _Look:
             packed.append(np.packbits(others))
         inside &= others
     at = np.flatnonzero(inside)
-    return _Look(start, bits.size, above, tuple(equals), tuple(packed), bits[at], at + start)
+    return _Look(start, bits.size, above, tuple(equals), tuple(packed), bits[at], at.astype(np.uint32))
 
 
 def _resolve(tensor: Tensor, looks: Sequence[_Look], bracket: _Bracket, query: Query) -> Cut | None:
@@ -190,7 +217,6 @@ def _resolve(tensor: Tensor, looks: Sequence[_Look], bracket: _Bracket, query: Q
     if rank < 1 or any(look.bits is None for look in looks):
         return None
     bits = np.concatenate([look.bits for look in looks if look.bits is not None])
-    at = np.concatenate([look.at for look in looks if look.at is not None])
     for n, value in enumerate(bracket.frequent):
         larger = int(np.count_nonzero(bits > value))
         if rank <= larger:
@@ -203,7 +229,19 @@ def _resolve(tensor: Tensor, looks: Sequence[_Look], bracket: _Bracket, query: Q
         rank -= int(counts[-1])
     if rank > bits.size:
         return Cut(0, tensor.elements - 1) if bracket.low == 1 else None
-    return _select(bits, at, rank)
+    kth, nth = _kth(bits, rank)
+    return Cut(kth, _nth_inside(looks, kth, nth))
+
+
+def _nth_inside(looks: Sequence[_Look], kth: int, nth: int) -> int:
+    """The flat index of candidate number `nth`, from 0, of those with the bits `kth`."""
+    for look in looks:
+        assert look.bits is not None and look.at is not None
+        equals = np.flatnonzero(look.bits == kth)
+        if nth < equals.size:
+            return look.start + int(look.at[equals[nth]])
+        nth -= equals.size
+    raise AssertionError("fewer candidates than were counted")
 
 
 def _nth_frequent(tensor: Tensor, look: _Look, n: int, nth: int, expert: int, value: int) -> int:
