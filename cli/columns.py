@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Collection, Iterable, Sequence
+
+_LEAST_WIDTH = 40
 
 
 def columns(rows: Iterable[Sequence[str]], *, right: Collection[int] = (), indent: int = 2) -> str:
@@ -22,3 +25,16 @@ def columns(rows: Iterable[Sequence[str]], *, right: Collection[int] = (), inden
 def shortened(text: str, most: int) -> str:
     """The text, or as much of it as fits `most` columns with `..` behind it."""
     return text if len(text) <= most else text[: max(most - 2, 0)] + ".."
+
+
+def wrapped(line: str, width: int, *, indent: int = 2) -> str:
+    """The line, indented, on as many as it takes to keep within `width`; later ones stand further in."""
+    start = " " * (indent + len(line) - len(line.lstrip()))
+    return textwrap.fill(
+        line.lstrip(),
+        max(width, _LEAST_WIDTH),
+        initial_indent=start,
+        subsequent_indent=start + "    ",
+        break_on_hyphens=False,
+        break_long_words=False,
+    )

@@ -96,3 +96,43 @@ def base_option(default: str) -> Callable[[Command], Command]:
     return click.option(
         "--base", type=PATH, metavar="DIR", help=f"The folder relative paths start at; {default} by default."
     )
+
+
+def _passes(which: str) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], frozenset[str]]:
+    def named(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> frozenset[str]:
+        if names:
+            from fusec.compiler.passes import ADDED, BY_NAME, OPTIONAL
+
+            for name in names:
+                known = OPTIONAL if which == "without" else ADDED
+                if name in known:
+                    continue
+                step = BY_NAME.get(name)
+                if step is None:
+                    raise click.UsageError(f"there is no pass `{name}`; there are {', '.join(BY_NAME)}")
+                if which == "with":
+                    raise click.UsageError(f"`{name}` runs anyway; off by default is {', '.join(ADDED)}")
+                why = step.needed or "it is off unless `--with` asks for it"
+                raise click.UsageError(f"`{name}` can not be left out: {why}")
+        return frozenset(names)
+
+    return named
+
+
+def passes_options(command: Command) -> Command:
+    """`--without` and `--with`, as sets of names `without` and `added`."""
+    command = click.option(
+        "--with",
+        "added",
+        metavar="PASS",
+        multiple=True,
+        callback=_passes("with"),
+        help="Run this optimizer pass too; it may change rounding.",
+    )(command)
+    return click.option(
+        "--without",
+        metavar="PASS",
+        multiple=True,
+        callback=_passes("without"),
+        help="Leave this optimizer pass out.",
+    )(command)

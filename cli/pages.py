@@ -1,9 +1,10 @@
-"""The pages of `fusec explain`: diagnostics from their class, verbs and methods from their declaration."""
+"""The pages of `fusec explain`: diagnostics, verbs and methods from their class, passes from their file."""
 
 from __future__ import annotations
 
 import inspect
 import textwrap
+from importlib import import_module
 from typing import Any
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -11,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from fusec.cli.columns import columns
 from fusec.compiler.packages import PackageProblem
+from fusec.compiler.passes import BY_NAME
 from fusec.compiler.slots import Amount, OneOrEach, Want
 from fusec.compiler.step import (
     Declared,
@@ -24,11 +26,16 @@ from fusec.compiler.step import (
 from fusec.lang.diagnostics import Diagnostic, all_codes, closest
 from fusec.lang.units import quantity_text
 
+_KEPT = {
+    "exact": "the same, byte for byte",
+    "numeric": "the same up to rounding",
+    "by request": "change as the spec asks",
+}
 _BOUNDS = {Gt: ("gt", "above"), Ge: ("ge", "at least"), Lt: ("lt", "below"), Le: ("le", "at most")}
 
 
 def find_page(topic: str) -> str | None:
-    """The page about a code (`FUSE301`, `301`), a verb or a method; None when nothing has that name."""
+    """The page about a code (`FUSE301`, `301`), a verb, method or pass; None when nothing has that name."""
     code = topic.upper() if topic.upper().startswith("FUSE") else f"FUSE{topic}"
     diagnostic = all_codes().get(code)
     if diagnostic is not None:
@@ -36,6 +43,8 @@ def find_page(topic: str) -> str | None:
     verb = find_verb(topic)
     if verb is not None:
         return verb_page(verb)
+    if topic in BY_NAME:
+        return pass_page(topic)
     if "." in topic:
         return _package_page(topic)
     found = [methods[topic] for family in family_names() if topic in (methods := methods_of(family))]
@@ -58,7 +67,7 @@ def _package_page(topic: str) -> str | None:
 def nearest(topic: str) -> str | None:
     """The topic that was most likely meant."""
     methods = [name for family in family_names() for name in methods_of(family)]
-    return closest(topic, [*all_codes(), *verb_names(), *methods])
+    return closest(topic, [*all_codes(), *verb_names(), *methods, *BY_NAME])
 
 
 def index_page() -> str:
@@ -70,15 +79,30 @@ def index_page() -> str:
         for family in family_names()
         for name, cls in methods_of(family).items()
     ]
+    passes = [(name, pass_manual(name).split("\n", 1)[0]) for name in BY_NAME]
     blocks = (
         f"{title}\n{columns(rows)}"
-        for title, rows in (("verbs", verbs), ("methods", methods), ("codes", codes))
+        for title, rows in (("verbs", verbs), ("methods", methods), ("passes", passes), ("codes", codes))
     )
     return "\n\n".join(blocks)
 
 
 def code_page(cls: type[Diagnostic]) -> str:
     return f"{cls.level}[{cls.code}]\n\n{_manual(cls)}"
+
+
+def pass_page(name: str) -> str:
+    step = BY_NAME[name]
+    use = "off; `--with` runs it" if not step.default else "`--without` leaves it out"
+    if step.needed:
+        use = f"not to be left out: {step.needed}"
+    about = columns([("results", _KEPT[step.keeps]), ("use", use)])
+    return f"{name}   a pass of the optimizer\n\n{pass_manual(name)}\n\n{about}"
+
+
+def pass_manual(name: str) -> str:
+    """What the file of a pass says of it."""
+    return inspect.cleandoc(import_module(f"fusec.compiler.passes.{name}").__doc__ or "")
 
 
 def verb_page(cls: type[Step]) -> str:

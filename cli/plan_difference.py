@@ -10,6 +10,7 @@ from fusec.compiler.irtext import write_ir
 from fusec.compiler.plan import Plan
 
 TEXT_WIDTH = 40
+DIGITS = 12
 
 
 def differences(saved: Plan, now: Plan) -> list[str]:
@@ -58,7 +59,9 @@ def _goal(goal: Goal) -> str:
 
 
 def _text(change: Change) -> str:
-    """`lr: 1e-05 -> 2e-05`, `experts: + law`."""
+    """`lr: 1e-05 -> 2e-05`, `experts: + law`, `content: 3f2a1b9c0d4e -> 77aa01b2c3d4`."""
+    if change.what == "content":
+        return f"content: {change.was[:DIGITS]} -> {change.now[:DIGITS]}"
     what = change.slot or change.what
     if change.what == "inputs" and not (change.was and change.now):
         return f"{what}: {'+' if change.now else '-'} {change.now or change.was}"

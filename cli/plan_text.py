@@ -2,98 +2,49 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Sequence
+from textwrap import wrap
 
 from fusec.cli.accounts import accounts_of_plan
-from fusec.cli.amounts import count_text, size_text, time_text
+from fusec.cli.amounts import size_text, time_text
+from fusec.cli.basis_text import basis_text
 from fusec.cli.columns import columns, shortened
+from fusec.cli.plan_places import places_text
+from fusec.cli.plan_rows import price_text, rows
 from fusec.cli.reads_text import details_text, planned_text
-from fusec.compiler.cost import Range, total
-from fusec.compiler.ir import Call, Check, Graph, Node, Output
-from fusec.compiler.plan import Plan, PlannedLimit, Task
-from fusec.compiler.reads.limits import has_budget
-from fusec.lang.units import quantity_text
+from fusec.compiler.cost import Range
+from fusec.compiler.ir import Check, Graph, Output
+from fusec.compiler.passes import Trace
+from fusec.compiler.plan import Plan, PlannedLimit
 
 HEADS = ("node", "state", "reads", "time", "price", "grade", "note")
-NODE_WIDTH, NOTE_WIDTH = 28, 12
-_MEMBER = re.compile(r"(?P<head>[^\[]*)\[(?P<key>[^\]]*)\](?P<tail>.*)")
-
-
-class Row(NamedTuple):
-    """One line of the table: a node, or a family whose members are alike."""
-
-    node: str
-    tasks: tuple[Task, ...]
-    note: str
+AMOUNTS = (2, 3, 4)
+NODE_WIDTH, LEAST_NODE, NOTE_WIDTH = 28, 10, 12
 
 
 def plan_text(plan: Plan, *, width: int, verbose: bool = False) -> str:
     """The whole plan; notes are cut at `width` columns unless `verbose` asks for everything."""
     graph = plan.graph()
-    blocks = [_table(plan, graph, width, verbose), planned_text(plan, width), _footer(plan, graph)]
+    footer = _footer(plan, graph, None if verbose else width)
+    blocks = [_table(plan, graph, width, verbose), planned_text(plan, width), footer]
     if verbose:
-        blocks += [*details_text(accounts_of_plan(plan)), _details(plan)]
+        blocks += [*details_text(accounts_of_plan(plan)), places_text(plan), _details(plan), basis_text(plan)]
     return "\n\n".join(block for block in blocks if block)
-
-
-def price_text(plan: Plan, tasks: Iterable[Task]) -> str:
-    """What the tasks cost together; `-` unless the price of each that runs is known."""
-    prices = [task.money for task in tasks if task.state == "new"]
-    known = [price.likely for price in prices if price is not None]
-    if plan.target is None or not known or len(known) < len(prices):
-        return "-"
-    return quantity_text(sum(known), "Money", plan.target.currency)
 
 
 # --- the table ----------------------------------------------------------------------------
 
 
-def rows(plan: Plan, graph: Graph) -> list[Row]:
-    """Nodes in the order of the plan; members of a family that share verb, state and grade are one row."""
-    families: dict[tuple[str, str], list[tuple[str, Task]]] = {}
-    for task in plan.tasks:
-        member = _MEMBER.fullmatch(task.name)
-        family = (member["head"], member["tail"]) if member else (task.name, "")
-        families.setdefault(family, []).append((member["key"] if member else "", task))
-    found = []
-    for (head, tail), members in families.items():
-        tasks = tuple(task for _, task in members)
-        alike = len({(task.verb, task.state, task.grade) for task in tasks}) == 1
-        if len(tasks) > 1 and alike:
-            keys = " ".join(key for key, _ in members)
-            found.append(Row(f"{head}[{keys}]{tail}", tasks, _note(tasks, graph.nodes[tasks[0].name])))
-        else:
-            found += [Row(task.name, (task,), _note((task,), graph.nodes[task.name])) for task in tasks]
-    return found
-
-
-def _note(tasks: tuple[Task, ...], node: Node) -> str:
-    if node.verb.startswith("source."):
-        uris = node.slot("uri")
-        return str(uris) if len(tasks) == 1 else f"{uris} and {len(tasks) - 1} more"
-    method = next((value.name for _, value in node.slots if isinstance(value, Call)), "")
-    cost = total(task.cost for task in tasks)
-    words = [f"{node.verb} {method}".strip()]
-    if cost.expert_reads.likely and not has_budget(node):  # under a budget a line of its own says more
-        words.append(f"{size_text(cost.expert_reads.likely)} of experts")
-    elif cost.tokens.likely:
-        words.append(f"{count_text(cost.tokens.likely)} tokens")
-    return ", ".join(words)
-
-
 def _table(plan: Plan, graph: Graph, width: int, verbose: bool) -> str:
-    lines = [HEADS]
+    lines: list[tuple[str, ...]] = [HEADS]
     for row in rows(plan, graph):
         first = row.tasks[0]
-        name = row.node if verbose else shortened(row.node, NODE_WIDTH)
         reads = sum(task.cost.reads.likely for task in row.tasks)
         seconds = sum(task.seconds.likely for task in row.tasks)
         new = first.state == "new"
         lines.append(
             (
-                name,
+                row.node,
                 first.state,
                 size_text(reads) if new and reads else "-",
                 time_text(seconds) if new else "-",
@@ -105,17 +56,23 @@ def _table(plan: Plan, graph: Graph, width: int, verbose: bool) -> str:
     for goal in graph.goals:
         if isinstance(goal, Output):
             lines.append(("output", "", "-", "-", "-", plan.grade, f"{str(goal.of)[1:]} -> {goal.to}"))
+    # What says `-` in every line says nothing: `price` without a target, and more where all is stored.
+    kept = [at for at in range(len(HEADS)) if any(line[at] not in ("", "-") for line in lines[1:])]
+    lines = [tuple(line[at] for at in kept) for line in lines]
     if not verbose:
-        used = 2 + sum(max(len(line[at]) for line in lines) + 2 for at in range(6))
-        room = max(width - used, NOTE_WIDTH)
-        lines = [(*line[:6], shortened(line[6], room)) for line in lines]
-    return columns(lines, right=(2, 3, 4))
+        # The amounts are never cut; a name is before its note, and both before a line is too long.
+        between = 2 + sum(max(len(line[at]) for line in lines) + 2 for at in range(1, len(kept) - 1)) + 2
+        longest = min(max(len(line[0]) for line in lines), NODE_WIDTH)
+        names = max(min(longest, width - between - NOTE_WIDTH), LEAST_NODE)
+        notes = max(width - between - names, NOTE_WIDTH)
+        lines = [(shortened(line[0], names), *line[1:-1], shortened(line[-1], notes)) for line in lines]
+    return columns(lines, right=[at for at, column in enumerate(kept) if column in AMOUNTS])
 
 
 # --- below the table ----------------------------------------------------------------------
 
 
-def _footer(plan: Plan, graph: Graph) -> str:
+def _footer(plan: Plan, graph: Graph, width: int | None) -> str:
     new = [task for task in plan.tasks if task.state == "new"]
     seconds = plan.wall
     reads = sum(task.cost.reads.likely for task in new)
@@ -131,7 +88,7 @@ def _footer(plan: Plan, graph: Graph) -> str:
         lines.append(("checks", f"{checks}, outputs wait for them"))
     lines += [("scan", _scan(names)) for names in plan.scans]
     lines += [("budget", _limit(limit)) for limit in plan.limits]
-    lines.append(("passes", ", ".join(map(str, plan.passes))))
+    lines.append(("passes", _passes(plan.passes)))
     loose = [source for source in plan.sources if not source.facts.pinned_by_content]
     if loose:
         count = f"{len(loose)} of {len(plan.sources)} not pinned by content"
@@ -140,7 +97,29 @@ def _footer(plan: Plan, graph: Graph) -> str:
         lines.append(("packages", ", ".join(pin.short for pin in plan.packages)))
     lines.append(("rates", plan.rates))
     lines.append(("plan", plan.id[:8]))
-    return columns(lines)
+    return columns(_wrapped(lines, width) if width is not None else lines)
+
+
+def _wrapped(lines: list[tuple[str, str]], width: int) -> list[tuple[str, str]]:
+    """The lines with texts that do not fit broken between words."""
+    room = width - 4 - max(len(name) for name, _ in lines)
+    found = []
+    for name, text in lines:
+        parts = wrap(text, max(room, NOTE_WIDTH), break_long_words=False, break_on_hyphens=False)
+        if len(text) <= room:  # spaces within a line mean something
+            parts = [text]
+        found += [(name if at == 0 else "", part) for at, part in enumerate(parts)]
+    return found
+
+
+def _passes(traces: Sequence[Trace]) -> str:
+    """`cse -2, reuse -9 (4.4 GB)`, with what it saves to read; those that found nothing are counted."""
+    acted = [trace for trace in traces if trace.said or trace.saved or trace.before != trace.after]
+    words = [f"{trace} ({size_text(trace.saved)})" if trace.saved else str(trace) for trace in acted]
+    idle = len(traces) - len(acted)
+    if not acted:
+        return f"{idle} found nothing to do"
+    return ", ".join(words) + (f"; {idle} found nothing to do" if idle else "")
 
 
 def _scan(names: tuple[str, ...]) -> str:
@@ -164,9 +143,11 @@ def _details(plan: Plan) -> str:
             nodes.append((task.name, task.id[:12], *(_spread(found, text) for found, text in ranges)))
         else:
             nodes.append((task.name, task.id[:12], "-", "-", "-"))
-    passes = [("pass", "nodes before", "after")]
-    passes += [(trace.name, str(trace.before), str(trace.after)) for trace in plan.passes]
-    return "\n\n".join((columns(nodes), columns(passes, right=(1, 2)), f"  plan id {plan.id}"))
+    passes = [("pass", "before", "after", "saved", "")]
+    for trace in plan.passes:
+        saved = size_text(trace.saved) if trace.saved else "-"
+        passes.append((trace.name, str(trace.before), str(trace.after), saved, trace.said or "nothing to do"))
+    return "\n\n".join((columns(nodes), columns(passes, right=(1, 2, 3)), f"  plan id {plan.id}"))
 
 
 def _spread(found: Range, text: object) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import click
 
@@ -12,16 +11,17 @@ from fusec.cli.checking import tell
 from fusec.compiler.plan import Plan
 from fusec.compiler.step import Grade
 from fusec.compiler.typed import TypedTarget
-from fusec.runtime.session import Checked, Session
+from fusec.runtime.session import Checked, Session, stored_ids
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What shall be planned besides the spec: results, a target, the passes left out, the grade required."""
+    """What shall be planned besides the spec: results, a target, passes to leave out or add, a grade."""
 
     only: tuple[str, ...] = ()
     target: str | None = None
     without: frozenset[str] = frozenset()
+    added: frozenset[str] = frozenset()
     grade: Grade | None = None
 
 
@@ -57,7 +57,7 @@ def require_fit(session: Session, checked: Checked, plan: Plan, wish: Wish, stor
 
     def replan(text: str, settings: Mapping[str, str]) -> Plan | None:
         other = session.check_text(text, settings)
-        return None if other.failed else _plan(session, other, wish, stored)
+        return None if other.failed else plan_beside(session, other, wish, stored)
 
     remedies = Remedies(checked.source, session.settings, checked.typed, replan)
     problems = unfit(checked.typed, plan, find_target(checked, wish.target), remedies)
@@ -74,20 +74,28 @@ def make(session: Session, checked: Checked, wish: Wish) -> Plan:
     """The plan against what the store holds, within its limits; neither makes a store nor changes one."""
     stored = stored_ids(session.store_path)
     find_target(checked, wish.target)
-    plan = _plan(session, checked, wish, stored)
+    plan = plan_beside(session, checked, wish, stored)
     require_fit(session, checked, plan, wish, stored)
     return plan
 
 
-def draft(session: Session, checked: Checked, wish: Wish) -> Plan:
-    """The plan against what the store holds, whether it fits or not."""
-    return _plan(session, checked, wish, stored_ids(session.store_path))
-
-
-def _plan(session: Session, checked: Checked, wish: Wish, stored: Container[str]) -> Plan:
-    return session.plan(checked, stored=stored, only=wish.only, without=wish.without, target=wish.target)
-
-
-def stored_ids(store: Path) -> frozenset[str]:
-    """The results in a store, by its folders; none where there is no store yet."""
-    return frozenset(path.name for path in store.glob("objects/*/*"))
+def plan_beside(
+    session: Session,
+    checked: Checked,
+    wish: Wish,
+    stored: Container[str],
+    *,
+    draft: bool = False,
+    after: str | None = None,
+) -> Plan:
+    """The plan against stored results, whether it fits or not; `draft` and `after` as of `Session.plan`."""
+    return session.plan(
+        checked,
+        stored=stored,
+        only=wish.only,
+        without=wish.without,
+        added=wish.added,
+        target=wish.target,
+        draft=draft,
+        after=after,
+    )

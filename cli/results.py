@@ -44,6 +44,7 @@ def results_json(manifest: Manifest, path: Path) -> dict[str, Any]:
         "computed": sum(node.state == "computed" for node in manifest.nodes),
         "reused": sum(node.state == "reused" for node in manifest.nodes),
         "seconds": manifest.seconds,
+        "budgets": [msgspec.structs.asdict(limit) for limit in manifest.limits],
         "io": io,
     }
 

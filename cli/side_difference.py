@@ -5,29 +5,48 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from fusec.cli.amounts_difference import amount_differences, place_differences, score_differences
 from fusec.cli.plan_difference import differences
 from fusec.cli.reads_difference import reads_differences
 from fusec.cli.sides import Side
+from fusec.cli.terms_difference import Limits, limit_differences
 from fusec.runtime.manifest import Manifest, compare
 
 
 class Part(NamedTuple):
-    """Lines under a heading: `work` is asked for otherwise, `reads` of experts are others, `results` came out
-    otherwise."""
+    """Lines under a heading. Those of a part that is `aside` make no two sides different.
+
+    `work` is asked for otherwise, `budget` has other limits, `reads` of experts are others, `results` came
+    out otherwise; aside are `scores`, `amounts` (time, bytes, money) and `where`.
+    """
 
     heading: str
     lines: tuple[str, ...]
+    aside: bool = False
 
 
 def side_differences(a: Side, b: Side) -> list[Part]:
-    """Empty when both ask for the same work and, where both ran, made the same.
+    """Nothing, or asides alone, when both ask for the same work and, where both ran, made the same.
 
-    Layout, names and the order of declarations are not looked at, nor times, places and versions.
+    Layout, names and the order of declarations are not looked at.
     """
-    found = [Part("work", tuple(_work(a, b))), Part("reads", tuple(reads_differences(a, b)))]
+    found = [
+        Part("work", tuple(_work(a, b))),
+        Part("budget", tuple(limit_differences(_limits(a), _limits(b)))),
+        Part("reads", tuple(reads_differences(a, b))),
+    ]
     if a.manifest is not None and b.manifest is not None:
         found.append(Part("results", tuple(_results(a.manifest, b.manifest))))
+        found.append(Part("scores", tuple(score_differences(a, b)), aside=True))
+    found.append(Part("amounts", tuple(amount_differences(a, b)), aside=True))
+    found.append(Part("where", tuple(place_differences(a, b)), aside=True))
     return [part for part in found if part.lines]
+
+
+def _limits(side: Side) -> Limits:
+    if side.plan is not None:
+        return side.plan.limits
+    return side.manifest.limits if side.manifest is not None else ()
 
 
 def _work(a: Side, b: Side) -> Iterator[str]:
@@ -64,10 +83,6 @@ def _results(a: Manifest, b: Manifest) -> Iterator[str]:
         old = before.get(check.name, check)
         if old.passed != check.passed:
             yield f"~ check {check.name}: {_verdict(old.passed)} -> {_verdict(check.passed)}"
-        for name, value in check.values.items():
-            was = old.values.get(name)
-            if was is not None and was != value:
-                yield f"~ {name}: {was:.6g} -> {value:.6g}"
     if a.gate != b.gate:
         yield f"~ gate: {a.gate} -> {b.gate}"
 

@@ -14,11 +14,15 @@ from fusec.runtime.session import Session, read_plan
 
 
 class Side(NamedTuple):
-    """A spec and a saved plan have no manifest; a manifest away from its run folder has no plan."""
+    """A spec and a saved plan have no manifest; a manifest away from its run folder has no plan and no store.
+
+    `store` is where the results of the manifest are.
+    """
 
     kind: str
     plan: Plan | None = None
     manifest: Manifest | None = None
+    store: Path | None = None
 
 
 def read_side(what: str, store: Path | None) -> Side:
@@ -36,7 +40,9 @@ def read_side(what: str, store: Path | None) -> Side:
     if head == b"{":
         manifest = load_manifest(path)
         plan = path.with_name("plan")
-        return Side("manifest", read_plan(plan) if plan.is_file() else None, manifest)
+        if not plan.is_file():
+            return Side("manifest", None, manifest)
+        return Side("manifest", read_plan(plan), manifest, _store_of(path.parent))
     if head and head[0] >= 0x80:  # no text begins with such a byte, and every plan does
         return Side("plan", read_plan(path))
     return _spec(path)
@@ -53,7 +59,13 @@ def _run(folder: Path) -> Side:
     manifest = folder / MANIFEST
     if not (folder / "plan").is_file():
         raise RunError(f"{folder} is not the folder of a run", hint="`fusec runs` lists the runs of a store")
-    return Side("run", read_plan(folder / "plan"), load_manifest(manifest) if manifest.is_file() else None)
+    made = load_manifest(manifest) if manifest.is_file() else None
+    return Side("run", read_plan(folder / "plan"), made, _store_of(folder))
+
+
+def _store_of(folder: Path) -> Path:
+    """The store that the folder of a run lies in, as `runs/NAME`."""
+    return folder.resolve().parent.parent
 
 
 def _folder(run: str, store: Path | None) -> Path:

@@ -55,10 +55,14 @@ def painter(stream: IO[str]) -> Paint:
     return by_role
 
 
+def unicode(stream: IO[str]) -> bool:
+    """Whether a stream can show more than ASCII."""
+    return (getattr(stream, "encoding", None) or "").lower().replace("-", "") == "utf8"
+
+
 def verdict(good: bool, stream: IO[str]) -> str:
     """A tick or a cross; words where the encoding has neither."""
-    utf8 = (getattr(stream, "encoding", None) or "").lower().replace("-", "") == "utf8"
-    word = ("✓" if good else "✗") if utf8 else ("ok" if good else "FAILED")
+    word = ("✓" if good else "✗") if unicode(stream) else ("ok" if good else "FAILED")
     return paint("good" if good else "bad", word, stream)
 
 

@@ -28,6 +28,8 @@ from fusec.lang.types import DataType, TokenizerType
 from fusec.lang.units import grouped
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
     from fusec.compiler.check import Checker
 
 Subject = tuple[Any, Span]
@@ -259,7 +261,7 @@ def _build(
         except pydantic.ValidationError as error:
             for problem in error.errors():
                 name = str(problem["loc"][0]) if problem["loc"] else ""
-                got, allowed = _shown(problem["input"]), _allowed(problem)
+                got, allowed = _shown(problem["input"]), _allowed(problem, cls.model_fields.get(name))
                 c.report(OutOfRange(at=spans.get(name, at), what=name, got=got, allowed=allowed))
     return None
 
@@ -268,8 +270,12 @@ def _shown(value: Any) -> str:
     return str(value) if isinstance(value, (int, float, str, Measure)) else "this"
 
 
-def _allowed(problem: Any) -> str:
-    limits = problem.get("ctx", {})
+def _allowed(problem: Any, field: FieldInfo | None) -> str:
+    """Both ends of the range, whichever was left; the words of the rule itself where it is no range."""
     words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most", "min_length": "at least"}
-    found = [f"{words[key]} {grouped(value)}" for key, value in limits.items() if key in words]
-    return " and ".join(found) or str(problem["msg"])
+    broken: dict[str, Any] = {k: v for k, v in problem.get("ctx", {}).items() if k in words}
+    if not broken:
+        return str(problem["msg"])
+    stated = field.metadata if field is not None else ()
+    limits = {key: getattr(limit, key) for key in words for limit in stated if hasattr(limit, key)} | broken
+    return " and ".join(f"{words[key]} {grouped(limits[key])}" for key in words if key in limits)

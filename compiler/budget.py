@@ -26,15 +26,22 @@ USES = {
 
 _DIMENSION = {unit.kind: unit.dimension for unit in UNITS.values()}
 _MOST_SPENDERS = 4
+_TIMED = ("wall", "gpu", "cost")
 
 
 def over_budget(typed: Typed, plan: Plan, remedies: Remedies | None = None) -> tuple[Diagnostic, ...]:
-    """One FUSE301 per limit that the likely amounts exceed, with the biggest spenders and what would fit."""
+    """One FUSE301 per limit that the likely amounts exceed, with the biggest spenders and what would fit.
+
+    What a step takes that fits nowhere on a target, nobody knows: of time and money nothing is said then.
+    """
     limits = {limit.name: limit for limit in typed.limits}
+    homeless = plan.target is not None and any(
+        task.state == "new" and task.place is None for task in plan.tasks
+    )
     return tuple(
         _message(typed, limits[found.name], found, plan, remedies)
         for found in plan.limits
-        if found.planned > found.limit
+        if found.planned > found.limit and not (homeless and found.name in _TIMED)
     )
 
 

@@ -106,5 +106,22 @@ def _different(
         base=site.label(base),
         base_at=site.at(slot),
         base_is=base_is,
+        detail=_first_difference(site, base, other) if reason == "space" else "",
         reason=reason,
     )
+
+
+def _first_difference(site: Site, base: Input, other: Input) -> str:
+    """The first tensor by name that two models do not share, and how many there are; empty if unknown."""
+    assert isinstance(base.type, ModelType) and isinstance(other.type, ModelType)
+    a, b = (site.shapes_of(kind.space.fingerprint) for kind in (base.type, other.type))
+    if a is None or b is None:
+        return ""
+    names = sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
+    if not names:
+        return ""
+    first, more = names[0], f", and {len(names) - 1} more" * (len(names) > 1)
+    if first in a and first in b:
+        ours, theirs = (" x ".join(map(str, shapes[first])) for shapes in (a, b))
+        return f"`{first}` is {theirs} in `{site.label(other)}` and {ours} in `{site.label(base)}`{more}"
+    return f"`{first}` is in `{site.label(base if first in a else other)}` alone{more}"

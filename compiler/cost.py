@@ -1,7 +1,7 @@
 """What work will use, as ranges: bytes, floating-point operations, tokens, memory, seconds.
 
 Verbs state quantities; `Rates` turn them into seconds. Rates are a built-in table until a machine has
-been measured, so a plan says which it used.
+been probed, and what steps took corrects both; a plan says which it used.
 """
 
 from __future__ import annotations
@@ -70,30 +70,41 @@ def _triple(r: Range) -> tuple[float, float, float]:
 
 
 class Rates(msgspec.Struct, frozen=True):
-    """Speeds of a device: bytes per second of storage, floating-point operations per second, fixed start."""
+    """Speeds of a device: bytes per second from and to storage, of experts' weights made into numbers, and
+    floating-point operations per second."""
 
     name: str
     read: Range
     write: Range
     flops: Range
-    start: float = 0.02
+    decode: Range
 
-    def seconds(self, cost: Cost) -> Range:
-        """Time if reading, computing and writing do not overlap; high quantities meet low speeds."""
-        parts = ((cost.reads, self.read), (cost.writes, self.write), (cost.flops, self.flops))
-        low = sum(amount.low / rate.high for amount, rate in parts)
-        likely = sum(amount.likely / rate.likely for amount, rate in parts)
-        high = sum(amount.high / rate.low for amount, rate in parts)
-        return Range(self.start + low, self.start + likely, self.start + high)
+    def parts(self, cost: Cost) -> tuple[tuple[Range, Range], ...]:
+        """Amounts beside their speeds: reading, decoding, computing, writing, one after another."""
+        return (
+            (cost.reads, self.read),
+            (cost.expert_reads, self.decode),
+            (cost.flops, self.flops),
+            (cost.writes, self.write),
+        )
+
+    def likely(self, cost: Cost) -> float:
+        """Seconds of likely amounts at likely speeds, without what a step takes however small it is."""
+        return sum(amount.likely / speed.likely for amount, speed in self.parts(cost))
 
 
 # Orders of magnitude for one CPU core with AVX2 in fp32 and a local NVMe disk, measured on small models.
 LOCAL_CPU = Rates(
-    name="local cpu, built-in rates",
+    name="local cpu",
     read=Range(3e8, 1e9, 3e9),
     write=Range(1e8, 5e8, 2e9),
     flops=Range(1e10, 6e10, 2e11),
+    decode=Range(1e9, 4e9, 1.6e10),
 )
+
+# Seconds that libraries take to load, once in a process: the first step that needs one pays for it.
+LOADING = {"pyarrow": 0.3, "torch": 1.2, "transformers": 2.2}
+TORCH = ("torch", "transformers")
 
 
 def total(costs: Iterable[Cost]) -> Cost:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from fusec.compiler.annotations import check_stated, with_root
@@ -19,6 +21,7 @@ from fusec.compiler.facts import (
     SourceFacts,
     SourceProblem,
     SourceRequest,
+    TensorFact,
     TokenizerFacts,
     TokenizerSourceFacts,
     endpoint_facts,
@@ -238,7 +241,7 @@ def _source(c: Checker, facts: SourceFacts, request: SourceRequest, address: str
 
 
 def _model_type(c: Checker, facts: ModelFacts, address: str) -> ModelType:
-    fingerprint = space_fingerprint(facts.tensors, tied=facts.tied)
+    fingerprint, shapes = _shapes_of(facts.tensors, facts.tied)
     space = Space(
         name=f"{facts.architecture}_{fingerprint[:6]}",
         fingerprint=fingerprint,
@@ -249,14 +252,17 @@ def _model_type(c: Checker, facts: ModelFacts, address: str) -> ModelType:
     )
     if facts.tokenizer is not None:
         _know(c, facts.tokenizer)
-    c.spaces[fingerprint] = {
-        tensor.name: tensor.shape
-        for tensor in facts.tensors
-        if not (facts.tied and tensor.name in TIED_HEADS)
-    }
+    c.spaces[fingerprint] = shapes
     root = hub_address(facts.root_hint or "")
     tokenizer = facts.tokenizer.fingerprint if facts.tokenizer else ""
     return ModelType(space, facts.dtype, facts.uri, root, tokenizer)
+
+
+@lru_cache(maxsize=64)
+def _shapes_of(tensors: tuple[TensorFact, ...], tied: bool) -> tuple[str, Mapping[str, tuple[int, ...]]]:
+    """A weight space and its shapes. Models of one family share it, and all checks of one sweep."""
+    fingerprint = space_fingerprint(tensors, tied=tied)
+    return fingerprint, {t.name: t.shape for t in tensors if not (tied and t.name in TIED_HEADS)}
 
 
 def _know(c: Checker, facts: TokenizerFacts) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
@@ -12,7 +13,7 @@ from fusec.compiler.cost import Cost, Range
 from fusec.compiler.facts import DataFacts, ModelFacts, SourceFacts
 from fusec.compiler.methods.target import Local, Ray
 from fusec.compiler.paths import is_local
-from fusec.compiler.placement import Ask, Pool, ask_of, place, place_in_text, pools_of
+from fusec.compiler.placement import Ask, Pool, ask_of, place, place_in_text, pools_of, roomier
 from fusec.compiler.plan import Plan
 from fusec.compiler.remedies import Remedies
 from fusec.compiler.typed import Limit, Typed, TypedStep, TypedTarget
@@ -102,6 +103,10 @@ def _room(step: TypedStep, target: TypedTarget, pools: Sequence[Pool]) -> Diagno
         at=at,
         needs=amount_text(ask.memory, "B"),
         spread=_spread(cost.memory),
+        parts=tuple(
+            (name, amount_text(size, "B")) for name, size in step.step.memory_parts(step.type) if size
+        ),
+        ways=_roomier(ask, target, pools),
         has=tuple(_memory(target, pool, ask) for pool in pools if (pool.gpus if ask.groups else pool.memory)),
     )
 
@@ -112,6 +117,38 @@ def _memory(target: TypedTarget, pool: Pool, ask: Ask) -> tuple[Span, str]:
     gpus = min(ask.groups[0][1], pool.gpus)
     text = amount_text(gpus * pool.device.memory, "B")
     return place_in_text(target, (*pool.path, "gpus")), f"{gpus} x {pool.device.name} gives {text}"
+
+
+def _roomier(ask: Ask, target: TypedTarget, pools: Sequence[Pool]) -> tuple[str, ...]:
+    """The least that would give a step its memory: more of the GPUs there are, or else more machines."""
+    needs = amount_text(ask.memory, "B")
+    more = roomier(ask, pools)
+    if more is not None:
+        return (f"ask for `{_gpus(more)}`",)
+    largest = max((p for p in pools if p.device is not None), key=_gpu_memory, default=None)
+    if not ask.groups or largest is None:
+        return (f"run it on a machine with {needs} of memory",)
+    if len(ask.groups) > 1:
+        return (f"give `{target.name}` more machines",)
+    assert largest.device is not None
+    gpus = max(math.ceil(ask.memory / largest.device.memory), ask.gpus)
+    machines = math.ceil(gpus / largest.gpus)
+    wide = msgspec.structs.replace(ask, groups=(("", gpus),), spread=machines > 1)
+    has = f"{largest.device.name}({largest.gpus})"
+    if isinstance(target.value, Local):
+        return (f"run it on a target with `{largest.device.name}({gpus})`, and ask for `{_gpus(wide)}`",)
+    return (f"give `{target.name}` {machines} nodes with `{has}`, and ask for `{_gpus(wide)}`",)
+
+
+def _gpu_memory(pool: Pool) -> int:
+    assert pool.device is not None
+    return pool.gpus * pool.device.memory
+
+
+def _gpus(ask: Ask) -> str:
+    """`gpus(train: 6, teacher: 2)`, as a step asks for it."""
+    parts = [f"{name}: {n}" if name else str(n) for name, n in ask.groups] + ["spread: true"] * ask.spread
+    return f"gpus({', '.join(parts)})"
 
 
 def _spread(amount: Range) -> str:
@@ -141,7 +178,7 @@ def _cannot_place(
             asks = f"asks for {largest} GPU{'s' * (largest > 1)} in one {group}"
         else:
             asks = f"asks for {ask.gpus} GPUs in {len(ask.groups)} group{'s' * (len(ask.groups) > 1)}"
-        ways = _smaller(ask, pools, most)
+        ways = _smaller(ask, pools, most) or _roomier(ask, target, pools)
     return CannotPlace(
         step=step.name,
         target=target.name,
@@ -154,7 +191,10 @@ def _cannot_place(
 
 
 def _smaller(ask: Ask, pools: Sequence[Pool], most: int) -> tuple[str, ...]:
-    """Requests near the one made that the machines can hold; `most` GPUs are in one of them."""
+    """Requests near the one made that the machines can hold; `most` GPUs are in one of them.
+
+    None where the step then lacks memory.
+    """
     if most == 0:
         return ("give the target GPUs, or ask for `cpus(...)`",)
     ways = []
@@ -174,11 +214,12 @@ def _smaller(ask: Ask, pools: Sequence[Pool], most: int) -> tuple[str, ...]:
             break
         groups = tuple((name, n - (name == largest)) for name, n in groups)
     else:
-        asks = [f"{name}: {n}" if name else str(n) for name, n in groups] + ["spread: true"] * ask.spread
-        ways.append(f"ask for `gpus({', '.join(asks)})`")
-    if not ask.spread and place(msgspec.structs.replace(bare, spread=True), pools) is not None:
+        fewer = msgspec.structs.replace(ask, groups=groups, bf16=False)
+        if place(fewer, pools) is not None:
+            ways.append(f"ask for `{_gpus(fewer)}`")
+    if not ask.spread and place(msgspec.structs.replace(ask, spread=True, bf16=False), pools) is not None:
         ways.append("allow `spread: true`")
-    return tuple(ways) or ("give the target more machines",)
+    return tuple(ways)
 
 
 def _disk(typed: Typed, plan: Plan, target: TypedTarget) -> tuple[Diagnostic, ...]:

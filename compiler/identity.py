@@ -16,17 +16,33 @@ import msgspec
 from fusec.compiler.ir import Call, Check, Graph, Node, Output, Pairs, Ref, goal_refs
 from fusec.compiler.rowexpr import Col, Op
 
+PASS = "rows.pass"
+"""Several row-local steps in one pass, see `rowpass.py`."""
+
 # Slots that change no result: where a source was found.
 OUTSIDE = frozenset({"uri"})
 
 
 def node_id(node: Node, ids: Mapping[str, str]) -> str:
     """64 hex digits; `ids` holds the identities of all inputs by node name."""
+    if node.verb == PASS:
+        return _last_of(node, ids)
     slots = [[name, plain(value, ids)] for name, value in node.slots if name not in OUTSIDE]
     if not node.packages:
         return digest(["node", node.verb, node.revision, slots])
     packages = [str(package) for package in node.packages]
     return digest(["node", node.verb, node.revision, slots, packages])
+
+
+def _last_of(node: Node, ids: Mapping[str, str]) -> str:
+    """Steps that are done in one pass make what they make one after another."""
+    data, id = plain(node.slot("data"), ids), ""
+    for step in node.slot("steps"):
+        (_, revision), *slots = step.args
+        named = [["data", data], *([name, plain(value, ids)] for name, value in slots)]
+        id = digest(["node", step.name, revision, named])
+        data = ["ref", id, ""]
+    return id
 
 
 def graph_ids(graph: Graph) -> dict[str, str]:

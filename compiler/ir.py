@@ -49,7 +49,7 @@ Scalar: TypeAlias = bool | int | float | str | None
 Value: TypeAlias = "Scalar | Ref | Call | Pairs | Col | Op | tuple[Value, ...]"
 
 
-class Node(msgspec.Struct, frozen=True):
+class Node(msgspec.Struct, frozen=True, dict=True):
     """One step: `slots` hold every slot with its resolved value, in declaration order.
 
     `packages` are those outside fusec whose code makes the result, in order of names.
@@ -67,7 +67,7 @@ class Node(msgspec.Struct, frozen=True):
     def slot(self, name: str) -> Any:
         return next(value for key, value in self.slots if key == name)
 
-    @property
+    @cached_property  # every pass asks for it
     def inputs(self) -> tuple[Ref, ...]:
         """Every reference in slot order; a node used twice appears twice."""
         return tuple(refs(tuple(value for _, value in self.slots)))
@@ -126,15 +126,21 @@ class Graph(msgspec.Struct, frozen=True, dict=True):
 
 def refs(value: Any) -> Iterator[Ref]:
     """Every reference inside a value, left to right."""
+    found: list[Ref] = []
+    _collect(value, found)
+    return iter(found)
+
+
+def _collect(value: Any, found: list[Ref]) -> None:
     if isinstance(value, Ref):
-        yield value
+        found.append(value)
     elif isinstance(value, tuple):
         for item in value:
-            yield from refs(item)
+            _collect(item, found)
     elif isinstance(value, Pairs):
-        yield from refs(value.items)
+        _collect(value.items, found)
     elif isinstance(value, (Call, Op)):
-        yield from refs(value.args)
+        _collect(value.args, found)
 
 
 def map_refs(value: Any, change: Callable[[Ref], Any]) -> Any:

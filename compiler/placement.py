@@ -6,6 +6,7 @@ without GPUs first. The GPUs of one part of a step lie in one machine unless the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -93,7 +94,7 @@ def ask_of(step: Step, cost: Cost, pools: Sequence[Pool]) -> Ask:
 
 def place(ask: Ask, pools: Sequence[Pool]) -> Place | None:
     """Where the step can run, the same for equal arguments; None when the machines can never hold it."""
-    able = [at for at, pool in enumerate(pools) if _holds(pool, ask)]
+    able = [at for at, pool in enumerate(pools) if holds(pool, ask)]
     if not ask.groups:
         return Place(ask, (min(able, key=lambda at: (pools[at].gpus > 0, at)),)) if able else None
     if ask.spread:
@@ -108,6 +109,20 @@ def place(ask: Ask, pools: Sequence[Pool]) -> Place | None:
     return None if found is None else Place(ask, found)
 
 
+def roomier(ask: Ask, pools: Sequence[Pool]) -> Ask | None:
+    """The step on the fewest GPUs that give it enough memory, spread where they must be; None without any."""
+    if not ask.groups:
+        return None
+    (name, count), *others = ask.groups
+    enough = {math.ceil(ask.memory / pool.device.memory) for pool in pools if pool.device is not None}
+    for spread in dict.fromkeys((ask.spread, True)):
+        for gpus in sorted(n for n in enough if n > count):
+            more = msgspec.structs.replace(ask, groups=((name, gpus), *others), spread=spread)
+            if place(more, pools) is not None:
+                return more
+    return None
+
+
 class Free(NamedTuple):
     """The GPUs that are still free in one machine of a pool."""
 
@@ -115,7 +130,7 @@ class Free(NamedTuple):
     gpus: int
 
 
-def _holds(pool: Pool, ask: Ask) -> bool:
+def holds(pool: Pool, ask: Ask) -> bool:
     """Whether machines of a pool are large enough for the first group of a step, or for all of it."""
     if not ask.groups:
         enough = pool.memory is None or ask.memory <= pool.memory

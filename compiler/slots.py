@@ -169,7 +169,7 @@ def _share_or_amount(value: Any) -> Any:
     share = getattr(value, "dimension", "") == "Share"
     amount = value if isinstance(value, int) else value.value
     if share and not 0 <= amount <= 1:
-        raise PydanticCustomError("less_than_equal", "0% to 100%", {"le": 1})
+        raise PydanticCustomError("share_range", "0% to 100%")
     if amount < 0:
         raise PydanticCustomError("greater_than_equal", "0 or more", {"ge": 0})
     return value

@@ -122,7 +122,8 @@ class Step(Declared):
     lie under `fusec.runtime.kernels`, those of a package are named in full), `open_slots` the name of the
     field that collects free slots (one per column).
     `on_gpu` steps take a GPU where the target has one and their `resources` do not say otherwise;
-    `needs_bf16` ones compute in bf16 there.
+    `needs_bf16` ones compute in bf16 there. `loads` are the large libraries that the work needs, keys of
+    `cost.LOADING`.
     """
 
     resources: Annotated[Method, MethodOf("resources")] | None = None
@@ -138,6 +139,7 @@ class Step(Declared):
     open_want: ClassVar[Want | None] = None
     on_gpu: ClassVar[bool] = False
     needs_bf16: ClassVar[bool] = False
+    loads: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(
         cls,
@@ -161,6 +163,10 @@ class Step(Declared):
         """What the step will use, as ranges."""
         return Cost()
 
+    def memory_parts(self, result: Type) -> tuple[tuple[str, float], ...]:
+        """What the likely memory of the cost is made of, in bytes; empty where that is of one piece."""
+        return ()
+
     @property
     def seeded(self) -> bool:
         return "seed" in type(self).model_fields
@@ -172,6 +178,9 @@ class Step(Declared):
 
 # --- finding declarations ---------------------------------------------------------------
 
+UNWRITTEN = ("source", "rows")
+"""Files whose verbs, `source.data` or `rows.pass`, no spec can write: sources and the optimizer make them."""
+
 _D = TypeVar("_D")
 
 
@@ -180,7 +189,7 @@ def verb_names() -> tuple[str, ...]:
     from fusec.compiler import steps
 
     names = (module.name for module in pkgutil.iter_modules(steps.__path__))
-    return tuple(sorted(name for name in names if name != "source"))
+    return tuple(sorted(name for name in names if name not in UNWRITTEN))
 
 
 def find_verb(verb: str) -> type[Step] | None:
@@ -192,8 +201,9 @@ def find_verb(verb: str) -> type[Step] | None:
 @cache
 def _own_verb(verb: str) -> type[Step] | None:
     """Imports one file, so `check` pays only for verbs in use."""
-    name = "source" if verb.startswith("source.") else verb
-    if name != "source" and name not in verb_names():
+    family = verb.partition(".")[0]
+    name = family if family in UNWRITTEN and verb != family else verb
+    if name not in verb_names() and verb == name:
         return None
     module = importlib.import_module(f"fusec.compiler.steps.{name}")
     return next(

@@ -21,7 +21,7 @@ from fusec.runtime.kernel import RunError
 from fusec.runtime.manifest import Difference, Manifest, load_manifest
 from fusec.runtime.params_file import setting_text
 from fusec.runtime.runs import MANIFEST
-from fusec.runtime.session import Checked, Session
+from fusec.runtime.session import Checked, Session, stored_ids
 
 PathLike = str | os.PathLike[str]
 
@@ -89,14 +89,14 @@ class Plan:
 def compile(path: PathLike, /, **params: Any) -> Plan:
     """The plan of a spec; `params` replace its parameters, as text or as Python values.
 
-    Reads headers only and runs nothing. Raises `SpecError` for a spec with errors and `RunError` for one
-    that cannot be read.
+    Reads headers only, looks at what the store beside the spec holds already, and runs nothing. Raises
+    `SpecError` for a spec with errors and `RunError` for one that cannot be read.
     """
     session = Session(Path(path), {name: setting_text(value) for name, value in params.items()})
     checked = session.check()
     if checked.failed:
         raise SpecError(checked.problems)
-    plan = session.plan(checked)
+    plan = session.plan(checked, stored=stored_ids(session.store_path))
     require(checked, plan)
     return Plan(plan, session, checked)
 

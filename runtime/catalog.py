@@ -69,7 +69,7 @@ class RunRow:
 
 @dataclass(frozen=True)
 class EstimateRow:
-    """What the plan said and what came: resource -> amount, as in a manifest's node."""
+    """What the plan said and what came: resource -> amount, as in a manifest's node. `key` is the machine."""
 
     verb: str
     key: str
@@ -178,15 +178,14 @@ class Catalog:
     # --- estimates ------------------------------------------------------------------------------------------
 
     def add_estimate(self, verb: str, key: str, estimate: dict[str, Any], actual: dict[str, float]) -> None:
-        """Remembers a pair for the cost model. `key` says what was alike, for instance the device kind."""
+        """Remembers a pair for the cost model. `key` says what was alike: the machine."""
         encoded = msgspec.json.encode(estimate), msgspec.json.encode(actual)
         self._run("INSERT INTO estimates VALUES (?, ?, ?, ?, ?)", (verb, key, *encoded, time.time()))
 
     def estimates(self, verb: str) -> tuple[EstimateRow, ...]:
         """The pairs of one verb, oldest first."""
         query = "SELECT verb, key, estimate, actual FROM estimates WHERE verb = ? ORDER BY at, rowid"
-        decode = msgspec.json.decode
-        return tuple(EstimateRow(v, k, decode(e), decode(a)) for v, k, e, a in self._run(query, (verb,)))
+        return tuple(_estimate_row(*row) for row in self._run(query, (verb,)))
 
     # --- tables that others keep here -----------------------------------------------------------------------
 
@@ -235,6 +234,39 @@ def _object_row(id: str, kind: str, root: str, files: bytes, run: str | None) ->
     assert kind in get_args(Kind)
     entries = msgspec.json.decode(files, type=tuple[FileEntry, ...])
     return ObjectRow(id, kind, FolderDigest(root, entries), run)  # type: ignore[arg-type]
+
+
+def _estimate_row(verb: str, key: str, estimate: bytes, actual: bytes) -> EstimateRow:
+    return EstimateRow(verb, key, msgspec.json.decode(estimate), msgspec.json.decode(actual))
+
+
+_NEWEST = """
+SELECT verb, key, estimate, actual FROM (
+  SELECT *, rowid AS row, ROW_NUMBER() OVER (PARTITION BY verb, key ORDER BY at DESC, rowid DESC) AS age
+  FROM estimates) WHERE age <= ? ORDER BY verb, at, row"""
+
+
+def read_estimates(path: Path, newest: int) -> tuple[EstimateRow, ...]:
+    """The newest pairs of each verb and key, oldest first, out of a catalog that nobody changes by this.
+
+    Raises `RunError` when it is damaged or newer than this fusec.
+    """
+    # A connection that may write removes the files that SQLite reads beside writers with; one that may not
+    # leaves them. Where nothing can be written there is no writer either.
+    writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    mode = "mode=rw" if writable else "mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", timeout=60, uri=True)) as db:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version > VERSION:
+                raise refused(NewerFormat(f"the catalog {path}", version, VERSION))
+            rows = db.execute(_NEWEST, (newest,)).fetchall() if version else []
+    except sqlite3.DatabaseError as error:
+        raise RunError(
+            f"the catalog {path} cannot be read: {error}",
+            hint="remove it: it is rebuilt from the results in the store",
+        ) from error
+    return tuple(_estimate_row(*row) for row in rows)
 
 
 def file_stamp(path: str) -> str:

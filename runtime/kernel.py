@@ -7,7 +7,7 @@ Everything else (where the folder is published, identities, retries) belongs to 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -51,7 +51,8 @@ class Meter:
     """What a kernel used, counted by the kernel itself. Bytes are payload bytes, not headers.
 
     `expert_bytes` are those of `bytes_read` that a budget of a merge binds; `analysis_bytes` were read beside
-    them to find out what to read, `reused_bytes` copied from results of earlier merges.
+    them to find out what to read, `reused_bytes` copied from results of earlier merges. `teacher_tokens` are
+    those of `tokens` that a teacher read or wrote.
     """
 
     bytes_read: int = 0
@@ -60,6 +61,7 @@ class Meter:
     analysis_bytes: int = 0
     reused_bytes: int = 0
     tokens: int = 0
+    teacher_tokens: int = 0
     flops: float = 0.0
     steps: int = 0
 
@@ -75,6 +77,8 @@ class Context:
     """What a kernel may use besides its inputs.
 
     `reads` says what a merge under a budget reads of its experts: name of a tensor -> `merge.reads.Reads`.
+    `pulse`, called now and then in the thread of `run`, raises `RunError` when the work has to stop, because
+    the run crossed its budget; `emit` does so too. Let that error pass.
     """
 
     out: Path
@@ -84,6 +88,7 @@ class Context:
     threads: int = 1
     device: str = "cpu"
     reads: Mapping[str, Any] | None = None
+    pulse: Callable[[], None] = lambda: None
 
 
 class RunError(Exception):

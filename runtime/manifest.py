@@ -93,6 +93,16 @@ class OutputRecord(Struct, frozen=True, kw_only=True):
     root: str
 
 
+class LimitRecord(Struct, frozen=True, kw_only=True):
+    """A limit of the budget beside what the plan estimated and what the run used, all in `unit`."""
+
+    name: str
+    unit: str
+    limit: float
+    estimated: float
+    used: float
+
+
 class Environment(Struct, frozen=True, kw_only=True):
     """Where the run took place; no host name and no path."""
 
@@ -112,6 +122,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     plan_digest   the id of the plan: what the spec asks for, whatever its layout
     packages      whose code made results, by content
     spec_files    that the spec used, by content
+    limits        of the budget, in the order of the spec
     gate    open: all checks passed; closed: one failed, nothing was published; ignored: published anyway
     """
 
@@ -132,6 +143,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     environment: Environment
     packages: tuple[PackagePin, ...] = ()
     spec_files: tuple[UsedFile, ...] = ()
+    limits: tuple[LimitRecord, ...] = ()
     format: int = FORMAT
     semantic_digest: str = ""
 
@@ -154,9 +166,9 @@ def semantic_digest(manifest: Manifest) -> str:
     outputs; the grade and the gate.
 
     Does not count, and why:
-    - `run`, `started`, `seconds`, `estimate`, `actual`, `state`, `environment`: they differ between two good
-      runs. Versions of libraries, of fusec and the device kind are in the manifest for the reader; if one of
-      them matters, it shows in the bytes, and those count.
+    - `run`, `started`, `seconds`, `estimate`, `actual`, `limits`, `state`, `environment`: they differ between
+      two good runs. Versions of libraries, of fusec and the device kind are in the manifest for the reader;
+      if one of them matters, it shows in the bytes, and those count.
     - `spec_digest`, `spec_files`, `lock_digest`, all names and the order of nodes: a spec that was
       reformatted, commented or had a step renamed is the same work. `plan_digest` stands for what it says.
     - `values` of checks: they come out of reports, whose bytes count.

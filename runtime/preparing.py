@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 from fusec.compiler.plan import Plan
@@ -34,17 +35,26 @@ def prepare(
     store: Store,
     only: tuple[str, ...] = (),
     target: str | None = None,
+    *,
+    without: Container[str] = (),
+    added: Container[str] = (),
 ) -> Ready:
     """Pin what is not pinned yet and plan the rest of the work, for a target of the spec or this machine.
 
     Reading a source whole may widen its columns, so the spec is checked again with what was found; look at
-    `checked.failed` before the plan is run.
+    `checked.failed` before the plan is run. `without` and `added` are passes, as of `make_plan`.
     """
     pinned: tuple[str, ...] = ()
-    plan = session.plan(checked, stored=Stored(store), only=only, target=target)
+
+    def planned() -> Plan:
+        return session.plan(
+            checked, stored=Stored(store), only=only, without=without, added=added, target=target
+        )
+
+    plan = planned()
     if unpinned(plan) or session.unlocked(checked):
         pinned = session.lock(checked, digest=store.catalog.file_digest)
         checked = session.check()
         if not checked.failed:
-            plan = session.plan(checked, stored=Stored(store), only=only, target=target)
+            plan = planned()
     return Ready(checked, plan, pinned)

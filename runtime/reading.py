@@ -27,7 +27,7 @@ from fusec.compiler.reads.bounds import Bound2, at_most
 from fusec.compiler.reads.columns import F64, Flags
 from fusec.compiler.reads.divide import divide
 from fusec.compiler.reads.grid import BLOCK
-from fusec.compiler.reads.ladder import BudgetTooSmall, Ladder, plan_reads
+from fusec.compiler.reads.ladder import BudgetTooSmall, Ladder, Outline, plan_reads
 from fusec.compiler.reads.limits import has_budget
 from fusec.compiler.reads.planned import PlannedReads, UnknownBlocks, rests
 from fusec.compiler.reads.request import Additive, Coefficients, Request, WholeBlocks
@@ -128,11 +128,14 @@ Ladders = dict[Merging, tuple[Family, Ladder]]
 class ReadPlans:
     """Reads of merges by what one catalog knows; a ladder serves every budget over one family.
 
-    `ladders` keeps them for other plans of the same store.
+    `ladders` keeps them for other plans of the same store. With `draft` plans say what is read, not which
+    blocks: enough to compare plans, not to run one.
     """
 
-    def __init__(self, store: ColumnsStore, place: Place, ladders: Ladders | None = None) -> None:
-        self._store, self._place = store, place
+    def __init__(
+        self, store: ColumnsStore, place: Place, ladders: Ladders | None = None, *, draft: bool = False
+    ) -> None:
+        self._store, self._place, self._draft = store, place, draft
         self._ladders: Ladders = {} if ladders is None else ladders
 
     def plan(self, node: Node) -> PlannedReads | UnknownBlocks | None:
@@ -151,8 +154,11 @@ class ReadPlans:
             return unknown(merge)
         family, ladder = found
         try:
+            access: AccessSet | Outline
             if merge.expert_reads is None:
                 access = ladder.for_error(float(merge.max_error or 0))
+            elif self._draft:
+                access = ladder.outline(merge.expert_reads)
             else:
                 access = ladder.at(merge.expert_reads)
         except BudgetTooSmall as error:
@@ -164,18 +170,26 @@ class ReadPlans:
         complete = access.logical == ladder.total
         ways = merge.choices
         of_changes = all(way.method.of_changes for way in ways)
+        told = access if isinstance(access, AccessSet) and not self._draft else None
+        grams = any(way.method.budget == "gram" for way in ways)
         return PlannedReads(
-            access=encode(access),
-            hashes=_hashes(access.reads(), family),
-            grams=_grams(access, family) if any(w.method.budget == "gram" for w in ways) else b"",
+            access=encode(told) if told else b"",
+            hashes=_hashes(told.reads(), family) if told else b"",
+            grams=_grams(told, family) if told and grams else b"",
             resting=all(rests(way.method, way.numbers) for way in ways) and (of_changes or not complete),
-            digest=access.digest,
+            digest=told.digest if told else "",
             physical=access.physical,
             logical=access.logical,
-            full=family.expert_bytes(),
+            full=family.expert_bytes,
             slack=access.slack,
             certificate=access.certificate,
         )
+
+    def ladder(self, node: Node) -> Ladder | None:
+        """What a merge reads for any budget; None while the catalog, or a part of the merge, is not there."""
+        merge = merging(node, self._place)
+        found = None if merge is None or merge.analysis == "sampled" else self._ladder(merge)
+        return None if found is None or isinstance(found, Missing) else found[1]
 
     def divide(self, nodes: Sequence[Node], budget: int) -> Sequence[int] | UnknownBlocks | None:
         """Bytes for each of several merges that share a budget; None where none can keep to it, or where

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from fusec.compiler.facts import SourceRequest
 from fusec.compiler.identity import graph_ids
 from fusec.compiler.ir import Graph, Node, Ref
 from fusec.compiler.reads.limits import has_budget
@@ -18,8 +19,21 @@ from fusec.runtime.reading import Ladders, Place, ReadPlans, merging, placed, un
 from fusec.runtime.sources.locate import is_remote, locate
 
 
-def planner_before_the_run(typed: Typed, graph: Graph, base: Path, store: Path, ladders: Ladders) -> Planner:
-    """A planner for what is there already: local sources, and results that the store holds."""
+def planner_before_the_run(
+    typed: Typed,
+    graph: Graph,
+    base: Path,
+    store: Path,
+    ladders: Ladders,
+    folders: dict[SourceRequest, Path],
+    *,
+    draft: bool = False,
+) -> Planner:
+    """A planner for what is there already: local sources, and results that the store holds.
+
+    `ladders`, and `folders` in which sources were found, are kept for the next one; `draft` is as of
+    `ReadPlans`.
+    """
     ids = graph_ids(graph)
 
     def place(ref: Ref) -> Artifact | None:
@@ -28,13 +42,17 @@ def planner_before_the_run(typed: Typed, graph: Graph, base: Path, store: Path, 
         kind: Kind = "delta" if isinstance(node.type, DeltaType) else "model"
         request = typed.sources.get(ref.node)
         if request is not None:
-            return None if is_remote(request) else Artifact(kind, locate(request, base=base).root, id)
+            if is_remote(request):
+                return None
+            if request not in folders:
+                folders[request] = locate(request, base=base).root
+            return Artifact(kind, folders[request], id)
         path = store / "objects" / kind / ids[ref.node]
         return Artifact(kind, path / ref.key, id) if path.is_dir() else None
 
     if not (store / "catalog.db").is_file():
         return NothingKnown(place)
-    return ReadPlans(ColumnsStore(Catalog(store / "catalog.db")), place, ladders)
+    return ReadPlans(ColumnsStore(Catalog(store / "catalog.db")), place, ladders, draft=draft)
 
 
 class NothingKnown:

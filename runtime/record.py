@@ -16,6 +16,7 @@ from fusec.runtime.manifest import (
     CheckRecord,
     Environment,
     Gate,
+    LimitRecord,
     Manifest,
     NodeRecord,
     OutputRecord,
@@ -69,6 +70,7 @@ def manifest_of(
     started: float,
     seconds: float,
     environment: Environment,
+    limits: tuple[LimitRecord, ...] = (),
 ) -> Manifest:
     """The manifest of a finished run, but for the semantic digest, which `write_manifest` adds."""
     lock = make_lock(
@@ -85,6 +87,7 @@ def manifest_of(
         sources=tuple(SourceRecord(name=s.name, at=s.facts.uri, pin=s.facts.pin) for s in plan.sources),
         packages=plan.packages,
         spec_files=plan.spec_files,
+        limits=limits,
         checks=checks,
         outputs=outputs,
         grade=plan.grade,  # type: ignore[arg-type]

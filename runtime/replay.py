@@ -54,6 +54,7 @@ def replay_run(manifest: Path, base: Path | None = None, listeners: tuple[Listen
         gate=False,
         publish=False,
         by_blocks=True,
+        limits=False,  # made from nothing, in one go: perhaps more than the run could take from the store
         listeners=listeners,
     )
     with tempfile.TemporaryDirectory(prefix="fusec-replay-") as scratch:

@@ -18,7 +18,7 @@ from fusec.compiler.packages import Extension, PackageProblem
 from fusec.compiler.typed import Typed
 from fusec.lang.codes.fuse402_lock_stale import LockStale
 from fusec.lang.diagnostics import Diagnostic
-from fusec.lang.parse import parse
+from fusec.lang.parse import Parsed, parse
 from fusec.lang.source import Source
 from fusec.lang.wording import listing
 from fusec.runtime.kernel import RunError
@@ -26,7 +26,9 @@ from fusec.runtime.sources.inspect import inspect
 from fusec.runtime.spec_files import SpecFiles
 
 if TYPE_CHECKING:
+    from fusec.compiler.measured import Measured
     from fusec.compiler.plan import Plan
+    from fusec.compiler.reads.ladder import Ladder
 
 Digest = Callable[[Path], str]
 
@@ -54,6 +56,9 @@ class Session:
     download: bool = False
     online: bool = True
     _ladders: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+    _folders: dict[SourceRequest, Path] = field(default_factory=dict, init=False, repr=False)
+    _measured: Measured | None = field(default=None, init=False, repr=False)
+    _parsed: Parsed | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         lock = self._read_lock()
@@ -105,8 +110,10 @@ class Session:
 
     def check_text(self, text: str, settings: Mapping[str, str], relock: Container[str] = ()) -> Checked:
         """Type `text` as if it were the spec's, under `settings`."""
-        source = Source(str(self.spec), text)
-        typed = check(parse(source), self.facts, settings, self.packages, self.files)
+        if self._parsed is None or self._parsed.file.source.text != text:
+            self._parsed = parse(Source(str(self.spec), text))
+        source = self._parsed.file.source
+        typed = check(self._parsed, self.facts, settings, self.packages, self.files)
         return Checked(source, typed, (*typed.problems, *self._stale_packages(typed, relock)))
 
     def _stale_packages(self, typed: Typed, relock: Container[str]) -> Iterator[Diagnostic]:
@@ -203,12 +210,18 @@ class Session:
         stored: Container[str] = (),
         only: tuple[str, ...] = (),
         without: Container[str] = (),
+        added: Container[str] = (),
         target: str | None = None,
+        draft: bool = False,
+        after: str | None = None,
     ) -> Plan:
         """The plan of a spec without errors. `only` are names of nodes that replace its goals.
 
-        `target` names a target of the spec to plan for; without one the plan is for this machine.
+        `target` names a target of the spec to plan for; without one the plan is for this machine. A `draft`
+        costs what the plan costs and is planned in less time; it cannot be run. `without`, `added` and
+        `after` are passes of the optimizer, as of `make_plan`.
         """
+        from fusec import __version__
         from fusec.compiler.addresses import results_at
         from fusec.compiler.ir import Ref
         from fusec.compiler.lower import lower
@@ -229,18 +242,49 @@ class Session:
         if any(has_budget(node) or (shared and node.verb == "merge") for node in graph.nodes.values()):
             from fusec.runtime.reading_ahead import planner_before_the_run
 
-            typed, ladders = checked.typed, self._ladders
-            planner = planner_before_the_run(typed, graph, self.base, self.store_path, ladders)
+            typed, kept = checked.typed, (self._ladders, self._folders)
+            planner = planner_before_the_run(typed, graph, self.base, self.store_path, *kept, draft=draft)
+        if self._measured is None:
+            from fusec.runtime.cost_history import measured
+
+            self._measured = measured(self.store_path)
         return make_plan(
             checked.typed,
             graph,
             spec=self.spec.name,
             spec_digest=bytes_digest(checked.source.text.encode()),
+            fusec=__version__,
             stored=stored,
             without=without,
+            added=added,
+            after=after,
             target=None if target is None else checked.typed.targets[target],
             planner=planner,
+            measured=self._measured,
         )
+
+    def ladders(self, checked: Checked, plan: Plan) -> dict[str, Ladder]:
+        """By name, what each merge that will run could read for other budgets, where its plan knows it."""
+        from fusec.runtime.reading import ReadPlans
+        from fusec.runtime.reading_ahead import planner_before_the_run
+
+        names = [task.name for task in plan.tasks if task.reads is not None]
+        if not names:
+            return {}
+        graph, found = plan.graph(), {}
+        kept = self._ladders, self._folders
+        planner = planner_before_the_run(checked.typed, graph, self.base, self.store_path, *kept)
+        assert isinstance(planner, ReadPlans), "reads are planned by a catalog"
+        for name in names:
+            ladder = planner.ladder(graph.nodes[name])
+            if ladder is not None:
+                found[name] = ladder
+        return found
+
+
+def stored_ids(store: Path) -> frozenset[str]:
+    """The results in a store, by its folders; none where there is no store yet."""
+    return frozenset(path.name for path in store.glob("objects/*/*"))
 
 
 class _All:

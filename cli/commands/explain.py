@@ -1,4 +1,4 @@
-"""`fusec explain`: the manual page of a diagnostic, a verb or a method."""
+"""`fusec explain`: the manual page of a diagnostic, a verb, a method or a pass."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import click
 from fusec.runtime.kernel import RunError
 
 
-@click.command(short_help="Print the page of a code, verb or method.")
-@click.argument("topic", required=False, metavar="CODE|VERB|METHOD")
+@click.command(short_help="Print the page of a code, verb, method or pass.")
+@click.argument("topic", required=False, metavar="CODE|VERB|METHOD|PASS")
 def command(topic: str | None) -> int:
-    """Print the page of a diagnostic, a verb or a method; without a name, list them all.
+    """Print the page of a diagnostic, a verb, a method or an optimizer pass; without a name, list them all.
 
     Example: fusec explain FUSE301
     """

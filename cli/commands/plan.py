@@ -12,6 +12,7 @@ from fusec.cli.options import (
     PATH,
     json_option,
     only_option,
+    passes_options,
     require_option,
     set_option,
     spec_argument,
@@ -20,8 +21,10 @@ from fusec.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from fusec.cli.planning import Wish
     from fusec.compiler.plan import Plan
     from fusec.compiler.step import Grade
+    from fusec.runtime.session import Checked, Session
 
 
 @click.command(short_help="Show what would run and what it costs.")
@@ -32,14 +35,25 @@ if TYPE_CHECKING:
 @require_option
 @store_option
 @click.option("-o", "--output", type=PATH, metavar="FILE", help="Save the plan; `fusec run FILE` runs it.")
-@click.option("--sweep", metavar="NAME=A,B,..", help="Compare plans: one line per value of this parameter.")
+@click.option(
+    "--sweep",
+    metavar="NAME=A,B,..",
+    multiple=True,
+    help="Compare plans: one line per value of this parameter; NAME=LOW..HIGH/N for N even steps.",
+)
 @json_option
 @click.option("--ir", is_flag=True, help="Print the graph instead of the table.")
 @click.option("--after", metavar="PASS", help="With --ir: the graph behind this optimizer pass.")
 @click.option("--verbose", is_flag=True, help="Also identities, ranges and what every pass did.")
-@click.option("--without", metavar="PASS", multiple=True, help="Leave this optimizer pass out.")
+@click.option("--html", type=PATH, metavar="FILE", help="Draw the plan as one page that loads nothing.")
+@click.option("--svg", type=PATH, metavar="FILE", help="Draw the graph; with --sweep what the values cost.")
+@passes_options
 @click.option(
-    "--check", "against", type=PATH, metavar="FILE", help="Exit 2 unless FILE plans the same results."
+    "--check",
+    "against",
+    type=PATH,
+    metavar="FILE",
+    help="Exit 2 unless FILE, a saved plan, would still run as planned.",
 )
 def command(
     spec: Path,
@@ -49,12 +63,15 @@ def command(
     require: Grade | None,
     store: Path | None,
     output: Path | None,
-    sweep: str | None,
+    sweep: tuple[str, ...],
     as_json: bool,
     ir: bool,
     after: str | None,
     verbose: bool,
-    without: tuple[str, ...],
+    html: Path | None,
+    svg: Path | None,
+    without: frozenset[str],
+    added: frozenset[str],
     against: Path | None,
 ) -> int:
     """Plan a spec: what is stored already, what will be computed, what it costs. Runs nothing.
@@ -66,19 +83,23 @@ def command(
 
     if after is not None and not ir:
         raise click.UsageError("--after goes with --ir")
-    wish = Wish(only, target, _left_out(without, after), require)
-    if sweep is not None:
-        if output is not None or against is not None or ir or verbose:
+    wish = Wish(only, target, without, added, require)
+    if sweep:
+        if output is not None or against is not None or html is not None or ir or verbose:
             raise click.UsageError(
-                "--sweep compares plans: it goes with --json, and shows or saves no one plan"
+                "--sweep compares plans: it goes with --json and --svg, and shows or saves no one plan"
             )
         from fusec.cli.sweep import show_sweep
 
-        return show_sweep(spec, settings, store, wish, sweep, as_json=as_json)
-    session, checked = open_spec(spec, settings, store)
-    plan = make(session, checked, wish)
+        return show_sweep(spec, settings, store, wish, sweep, as_json=as_json, svg=svg)
     if against is not None:
-        return _compare(against, plan)
+        from fusec.cli.plan_check import show_check
+
+        return show_check(against, spec, settings, store, wish, as_json=as_json)
+    session, checked = open_spec(spec, settings, store)
+    if after is not None:
+        return _graph_behind(session, checked, wish, after)
+    plan = make(session, checked, wish)
     if output is not None:
         from fusec.cli.checking import tell
         from fusec.compiler.plan import encode_plan
@@ -86,6 +107,8 @@ def command(
 
         tell(session.not_pinned(checked))
         write_file(output, encode_plan(plan))
+    if html is not None or svg is not None:
+        _draw(session, checked, plan, html, svg)
     if ir:
         click.echo(plan.ir, nl=False)
     elif as_json:
@@ -97,32 +120,37 @@ def command(
     else:
         from fusec.cli.plan_text import plan_text
 
-        saved = f" -> {output}" if output is not None else ""
-        click.echo(plan_text(plan, width=terminal.width(), verbose=verbose) + saved)
+        saved = ", ".join(str(path) for path in (output, html, svg) if path is not None)
+        arrow = f" -> {saved}" if saved else ""
+        click.echo(plan_text(plan, width=terminal.width(), verbose=verbose) + arrow)
     return 0
 
 
-def _left_out(without: tuple[str, ...], after: str | None) -> frozenset[str]:
-    """The passes that do not run: those named, and with `after` all that stand behind it."""
-    from fusec.compiler.passes import OPTIONAL, PIPELINE
+def _draw(session: Session, checked: Checked, plan: Plan, html: Path | None, svg: Path | None) -> None:
+    from fusec.runtime.durable import write_file
 
-    known = [step.name for step in PIPELINE]
-    for name, names in (*((name, OPTIONAL) for name in without), *([(after, known)] if after else ())):
-        if name not in names:
-            raise click.UsageError(f"there is no pass `{name}`; there are {', '.join(names)}")
-    behind = known[known.index(after) + 1 :] if after else []
-    return frozenset((*without, *behind))
+    if svg is not None:
+        from fusec.cli.charts.svg import standalone
+        from fusec.cli.plan_graph import plan_graph
+
+        write_file(svg, standalone(plan_graph(plan)).encode())
+    if html is not None:
+        from fusec.cli.html.page import plan_page
+        from fusec.cli.last_run import last_run
+
+        ladders, last = session.ladders(checked, plan), last_run(session.store_path, plan)
+        write_file(html, plan_page(plan, ladders=ladders, last=last).encode())
 
 
-def _compare(against: Path, plan: Plan) -> int:
-    from fusec.cli.plan_difference import differences
-    from fusec.runtime.session import read_plan
+def _graph_behind(session: Session, checked: Checked, wish: Wish, after: str) -> int:
+    """Prints what the passes up to one leave, whether that fits a budget or not."""
+    from fusec.cli.planning import find_target, plan_beside, stored_ids
+    from fusec.compiler.passes import BY_NAME
+    from fusec.compiler.passes.text import outline_of, write_outline
 
-    saved = read_plan(against)
-    lines = differences(saved, plan)
-    if not lines:
-        click.echo(f"{against}: the same plan {plan.id[:8]}")
-        return 0
-    click.echo(f"{against}: plan {saved.id[:8]} differs from {plan.id[:8]}")
-    click.echo("\n".join(f"  {line}" for line in lines))
-    return 2
+    if after not in BY_NAME:
+        raise click.UsageError(f"there is no pass `{after}`; there are {', '.join(BY_NAME)}")
+    find_target(checked, wish.target)
+    plan = plan_beside(session, checked, wish, stored_ids(session.store_path), after=after)
+    click.echo(write_outline(outline_of(plan, after)), nl=False)
+    return 0

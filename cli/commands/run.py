@@ -14,6 +14,7 @@ from fusec.cli.options import (
     base_option,
     json_option,
     only_option,
+    passes_options,
     require_option,
     set_option,
     store_option,
@@ -41,6 +42,7 @@ CLOSED, FAILED = 3, 4
 @base_option("the folder of the spec or plan")
 @click.option("--no-gate", is_flag=True, help="Publish outputs even where a check fails, and record it.")
 @click.option("--analyze", is_flag=True, help="Let merges that read everything measure it for the catalog.")
+@passes_options
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads to compute with.")
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), help="Where to train and score; cpu by default."
@@ -56,6 +58,8 @@ def command(
     base: Path | None,
     no_gate: bool,
     analyze: bool,
+    without: frozenset[str],
+    added: frozenset[str],
     threads: int | None,
     device: str | None,
     as_json: bool,
@@ -81,12 +85,14 @@ def command(
     if device is not None:
         options = replace(options, device=device)
     if what.suffix != ".fuse":
-        if settings or only or target is not None:
+        if settings or only or target is not None or without or added:
             raise click.UsageError(
-                "--set, --only and --target choose what is planned: give them to `fusec plan`"
+                "--set, --only, --target, --with and --without choose what is planned: "
+                "give them to `fusec plan`"
             )
         return _run_saved(what, require, store, base, options, as_json)
-    return _run_spec(what, settings, Wish(only, target, grade=require), store, base, options, as_json)
+    wish = Wish(only, target, without, added, require)
+    return _run_spec(what, settings, wish, store, base, options, as_json)
 
 
 def _run_spec(
@@ -110,7 +116,15 @@ def _run_spec(
         require_here(target.name, target.value.name)
     store = Store(session.store_path)
     try:
-        ready = prepare(session, checked, store, wish.only, wish.target)
+        ready = prepare(
+            session,
+            checked,
+            store,
+            wish.only,
+            wish.target,
+            without=wish.without,
+            added=wish.added,
+        )
         if ready.pinned:
             typed, new = ready.checked.typed, set(ready.pinned)
             sources, packages = len(typed.sources.keys() & new), len(typed.packages.keys() & new)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from fusec.cli import terminal
 from fusec.cli.options import json_option, store_option
 
 
@@ -37,7 +38,7 @@ def command(run: str, origin: str | None, store: Path | None, as_json: bool) -> 
     from fusec.cli.results import results_text, shown_path
     from fusec.cli.run_text import run_text
 
-    click.echo(run_text(manifest))
+    click.echo(run_text(manifest, terminal.width()))
     merges = ran_text(manifest)
     if merges:
         click.echo("\n" + merges)

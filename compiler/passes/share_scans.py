@@ -13,12 +13,10 @@ from collections.abc import Collection, Mapping
 from fusec.compiler.ir import Graph, Node, Ref
 from fusec.compiler.irsteps import raise_step
 from fusec.compiler.methods.merge import Passes
+from fusec.compiler.passes.outline import Scans
 from fusec.compiler.reads.limits import has_budget
 from fusec.compiler.steps.merge import Merge
 from fusec.lang.types import DeltaType, Type
-
-Scans = tuple[tuple[str, ...], ...]
-"""Names of merges that read together, each scan in the order of the graph."""
 
 
 def share_scans(graph: Graph, types: Mapping[Ref, Type], todo: Collection[str]) -> Scans:

@@ -66,8 +66,7 @@ class AccessSet(msgspec.Struct, frozen=True):
     @property
     def slack(self) -> float:
         """How far the squared expected error may be from the least possible, as a share of the update's."""
-        norm2 = self.certificate.update**2
-        return (self.certificate.expected**2 - self.optimum**2) / norm2 if norm2 else 0.0
+        return slack_of(self.certificate, self.optimum)
 
     def sources(self) -> dict[str, NDArray[np.int16]]:
         """Per tensor (K, B): whose bytes an expert's block is merged from, -1 where it is not merged."""
@@ -111,6 +110,12 @@ class AccessSet(msgspec.Struct, frozen=True):
             zlib.decompress(self.borrowed),
         ]
         return hashlib.sha256(msgspec.msgpack.encode(meaning)).hexdigest()
+
+
+def slack_of(certificate: Certificate, optimum: float) -> float:
+    """How far a squared expected error may be from the least possible, as a share of the update's."""
+    norm2 = certificate.update**2
+    return (certificate.expected**2 - optimum**2) / norm2 if norm2 else 0.0
 
 
 def encode(access: AccessSet) -> bytes:

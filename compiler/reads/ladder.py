@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +23,11 @@ from fusec.compiler.reads.access import (
     layout_of,
     pack_borrowed,
     pack_merged,
+    slack_of,
 )
 from fusec.compiler.reads.certificate import Certificate, Update, certify, update_of
-from fusec.compiler.reads.columns import F64, I64, TensorColumns
-from fusec.compiler.reads.fit import fit
+from fusec.compiler.reads.columns import F64, I64, Flags, TensorColumns
+from fusec.compiler.reads.fit import Fitted, fit
 from fusec.compiler.reads.grid import block_count
 from fusec.compiler.reads.items import borrowers, items_of
 from fusec.compiler.reads.knapsack import Knapsack
@@ -42,6 +44,31 @@ class BudgetTooSmall(ValueError):
             f"a budget of {budget} bytes is less than the {needed} bytes of the adapters' factors"
         )
         self.budget, self.needed = budget, needed
+
+
+class Point(NamedTuple):
+    """Physical bytes, and the error as a share of the update as `Certificate.of_update` has it.
+
+    No choice of so many logical bytes has less than `least` of the update as its expected error.
+    """
+
+    bytes: int
+    error: float
+    least: float
+
+
+class Outline(NamedTuple):
+    """What an `AccessSet` comes to, without the set."""
+
+    logical: int
+    physical: int
+    optimum: float
+    certificate: Certificate
+
+    @property
+    def slack(self) -> float:
+        """As of an access set."""
+        return slack_of(self.certificate, self.optimum)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,12 +176,20 @@ class Ladder:
 
         ValueError for a negative budget; BudgetTooSmall where adapters alone need more.
         """
+        fitted = self._fitted(budget)
+        return self._access(fitted.taken, budget, fitted.bound)
+
+    def outline(self, budget: int) -> Outline:
+        """What `at` would come to, in a fraction of its time; raises as it does."""
+        fitted = self._fitted(budget)
+        return self._outline(fitted.taken, fitted.bound, self._menu.reads_of(fitted.taken, self.experts))
+
+    def _fitted(self, budget: int) -> Fitted:
         if isinstance(budget, bool) or not isinstance(budget, int) or budget < 0:
             raise ValueError(f"a read budget is a whole number of bytes from 0 on, not {budget!r}")
         if budget < self.fixed:
             raise BudgetTooSmall(budget, self.fixed)
-        fitted = fit(self._knapsack, self._layout, budget - self.fixed)
-        return self._access(fitted.taken, budget, fitted.bound)
+        return fit(self._knapsack, self._layout, budget - self.fixed)
 
     def for_error(self, share: float) -> AccessSet:
         """The fewest bytes that leave at most this share of the update undone; margins and gaps come on top.
@@ -192,6 +227,23 @@ class Ladder:
         choice = self._knapsack.best(enough * unit)
         return self._access(choice.taken, None, choice.bound)
 
+    def curve(self, shares: Iterable[float]) -> list[Point]:
+        """What the best choices within these shares of all logical bytes read and leave; fixed bytes on top.
+
+        Quicker than `at`, since no choice is fitted to physical bytes: they are what they come to.
+        """
+        points = []
+        for share in shares:
+            choice = self._knapsack.best(int(share * (self.total - self.fixed)))
+            certificate = self._certificate(choice.taken)
+            gap = max(0, choice.bound - int(np.take(self._menu.worth, self._menu.chosen(choice.taken)).sum()))
+            least = math.sqrt(max(0.0, certificate.expected**2 - gap * self._menu.unit))
+            reads = self._menu.reads_of(choice.taken, self.experts)
+            bytes = self.fixed + self._layout.physical(reads)
+            update = certificate.update or 1.0
+            points.append(Point(bytes, certificate.of_update, min(least / update, certificate.of_update)))
+        return points
+
     def _share_left(self, taken: I32) -> float:
         return self._certificate(taken).of_update
 
@@ -214,9 +266,7 @@ class Ladder:
         block, expert = np.divmod(self._borrower, self.experts)
         lent = merged[block, self._owner]
         merged[block[lent], expert[lent]] = True
-        certificate = self._certificate(taken)
-        options = menu.chosen(taken)
-        unreached = max(0, bound - int(np.take(menu.worth, options).sum())) * menu.unit
+        outline = self._outline(taken, bound, reads)
         return AccessSet(
             version=VERSION,
             kind=request.method.kind,
@@ -227,12 +277,23 @@ class Ladder:
             tensors=self._places,
             budget=budget,
             fixed=self.fixed,
-            logical=self.fixed + int(np.take(menu.cost, options).sum()),
-            physical=self.fixed + self._layout.physical(reads),
-            optimum=math.sqrt(max(0.0, certificate.expected**2 - unreached)),
-            certificate=certificate,
+            logical=outline.logical,
+            physical=outline.physical,
+            optimum=outline.optimum,
+            certificate=outline.certificate,
             merged=pack_merged(merged),
             borrowed=pack_borrowed(self._borrower[lent], self._owner[lent]),
+        )
+
+    def _outline(self, taken: I32, bound: int, reads: Flags) -> Outline:
+        menu, options = self._menu, self._menu.chosen(taken)
+        certificate = self._certificate(taken)
+        unreached = max(0, bound - int(np.take(menu.worth, options).sum())) * menu.unit
+        return Outline(
+            self.fixed + int(np.take(menu.cost, options).sum()),
+            self.fixed + self._layout.physical(reads),
+            math.sqrt(max(0.0, certificate.expected**2 - unreached)),
+            certificate,
         )
 
 

@@ -21,6 +21,8 @@ class Describe(Step, verb="describe", kernel="describe", subject="data"):
 
     data: Data
 
+    loads = ("pyarrow",)
+
     def gives(self, site: Site) -> Type:
         return ReportType((), ("rows", "bytes"))
 

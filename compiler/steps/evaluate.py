@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Gt
 
-from fusec.compiler.cost import Cost, Range, exactly
+from fusec.compiler.cost import TORCH, Cost, Range, exactly
 from fusec.compiler.slots import DataMap, Model
 from fusec.compiler.step import Site, Step
 from fusec.compiler.steps.source import model_bytes
@@ -36,6 +36,7 @@ class Evaluate(Step, verb="evaluate", grade="seeded", kernel="evaluate", subject
     context: Annotated[int, Gt(1)] | None = None
 
     on_gpu: ClassVar[bool] = True
+    loads = ("pyarrow", *TORCH)
 
     def gives(self, site: Site) -> Type:
         if not self.data:
@@ -65,5 +66,10 @@ class Evaluate(Step, verb="evaluate", grade="seeded", kernel="evaluate", subject
             writes=exactly(1000),
             flops=tokens * (2.0 * params),
             tokens=tokens,
-            memory=Range(params * 4, params * 5, params * 8),
+            memory=Range(params * 4, sum(size for _, size in self.memory_parts(result)), params * 8),
         )
+
+    def memory_parts(self, result: Type) -> tuple[tuple[str, float], ...]:
+        model = self.model.type
+        params = float(model.space.params) if isinstance(model, ModelType) else 0.0
+        return (("weights in fp32", params * 4), ("activations and logits", params))

@@ -54,6 +54,8 @@ class ExtractLora(Step, verb="extract_lora", grade="seeded", kernel="extract_lor
     keep: tuple[str, ...] = ()
     dtype: Literal["fp32", "bf16", "fp16"] = "fp32"
 
+    loads = ("torch",)
+
     def gives(self, site: Site) -> Type:
         check_same_coordinates(site, self.base, self.model, site.at("model"))
         base = self.base.type

@@ -25,6 +25,8 @@ class Filter(Step, verb="filter", kernel="data.filter", subject="data"):
     keep: BoolRow | None = None
     drop: BoolRow | None = None
 
+    loads = ("pyarrow",)
+
     def gives(self, site: Site) -> Type:
         if self.keep is not None and self.drop is not None:
             got, one = "both `keep` and `drop`", "one of them"

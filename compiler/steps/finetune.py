@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le
 
-from fusec.compiler.cost import Cost, Range, exactly
+from fusec.compiler.cost import TORCH, Cost, Range, exactly
 from fusec.compiler.slots import Data, Model, Steps
 from fusec.compiler.step import Site, Step
 from fusec.compiler.steps.source import model_bytes
@@ -48,6 +48,7 @@ class Finetune(Step, verb="finetune", grade="seeded", kernel="finetune", subject
 
     on_gpu: ClassVar[bool] = True
     needs_bf16: ClassVar[bool] = True
+    loads = ("pyarrow", *TORCH)
 
     def gives(self, site: Site) -> Type:
         if self.epochs is not None and self.steps is not None:
@@ -83,5 +84,14 @@ class Finetune(Step, verb="finetune", grade="seeded", kernel="finetune", subject
             writes=exactly(size),
             flops=tokens * (6.0 * params),
             tokens=tokens,
-            memory=Range(params * 16, params * 18, params * 24),
+            memory=Range(params * 16, sum(size for _, size in self.memory_parts(result)), params * 24),
+        )
+
+    def memory_parts(self, result: Type) -> tuple[tuple[str, float], ...]:
+        params = float(result.space.params) if isinstance(result, ModelType) else 0.0
+        return (
+            ("weights in fp32", params * 4),
+            ("gradients", params * 4),
+            ("two moments of Adam", params * 8),
+            ("activations", params * 2),
         )

@@ -6,7 +6,7 @@ from math import prod
 from typing import Annotated, Any, Literal
 
 from fusec.compiler.arch import arch_tensors
-from fusec.compiler.cost import Cost, Range, exactly
+from fusec.compiler.cost import TORCH, Cost, Range, exactly
 from fusec.compiler.facts import DTYPE_BYTES, TensorFact, space_fingerprint
 from fusec.compiler.methods.arch import Architecture
 from fusec.compiler.slots import MethodOf, Tokenizer
@@ -33,6 +33,8 @@ class Init(Step, verb="init", grade="seeded", kernel="init", subject="tokenizer"
     arch: Annotated[Architecture, MethodOf("arch")]
     dtype: Literal["fp32", "bf16", "fp16"] = "fp32"
     seed: int
+
+    loads = TORCH
 
     def gives(self, site: Site) -> Type:
         tokenizer = self.tokenizer.type

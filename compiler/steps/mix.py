@@ -29,6 +29,8 @@ class Mix(Step, verb="mix", kernel="data.mix", subject="parts"):
     rows: Rows | None = None
     seed: int
 
+    loads = ("pyarrow",)
+
     def gives(self, site: Site) -> Type:
         if not self.parts:
             site.report(EmptyList(at=site.at("parts"), slot="parts", verb="mix"))

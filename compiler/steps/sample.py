@@ -26,6 +26,8 @@ class Sample(Step, verb="sample", kernel="data.sample", subject="data"):
     share: Share | None = None
     seed: int
 
+    loads = ("pyarrow",)
+
     def gives(self, site: Site) -> Type:
         data = rows_of(self.data)
         if self.rows is not None and self.share is not None:

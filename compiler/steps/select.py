@@ -26,6 +26,7 @@ class Select(Step, verb="select", kernel="data.select", subject="data"):
 
     open_slots = "columns"
     open_want = RowOf()
+    loads = ("pyarrow",)
 
     def gives(self, site: Site) -> Type:
         data = rows_of(self.data)

@@ -22,6 +22,8 @@ class Shuffle(Step, verb="shuffle", kernel="data.shuffle", subject="data"):
     data: Data
     seed: int
 
+    loads = ("pyarrow",)
+
     def gives(self, site: Site) -> Type:
         data = rows_of(self.data)
         return same_columns(self.data, rows=data.rows if data else None)

@@ -65,6 +65,8 @@ class SourceData(SourceModel, verb="source.data", kernel="source"):
 
     options: tuple[str, ...] = ()
 
+    loads = ("pyarrow",)
+
     def cost(self, result: Type) -> Cost:
         assert isinstance(result, DataType)
         size = max(result.bytes, 0)

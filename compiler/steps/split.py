@@ -27,6 +27,7 @@ class Split(Step, verb="split", kernel="data.split", subject="data"):
 
     open_slots = "shares"
     open_want = Amount("Share")
+    loads = ("pyarrow",)
 
     def gives(self, site: Site) -> Type:
         data = rows_of(self.data)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from annotated_types import Ge
 
-from fusec.compiler.cost import Cost, Range, exactly
+from fusec.compiler.cost import TORCH, Cost, Range, exactly
 from fusec.compiler.rowtypes import rows_of
 from fusec.compiler.slots import ColumnPath, DataMap
 from fusec.compiler.step import Site, Step
@@ -30,6 +30,8 @@ class TrainTokenizer(Step, verb="train_tokenizer", kernel="train_tokenizer", sub
     data: DataMap
     vocab: Annotated[int, Ge(263)]
     column: ColumnPath = "text"
+
+    loads = ("pyarrow", *TORCH)
 
     def gives(self, site: Site) -> Type:
         if not self.data:

@@ -17,6 +17,7 @@ from typing import Literal
 from fusec.compiler.ir import Check, Graph, Keep, Output
 from fusec.compiler.passes.reuse import missing
 from fusec.compiler.plan import Plan, encode_plan
+from fusec.compiler.rowpass import scanned
 from fusec.runtime.checks import decide
 from fusec.runtime.destinations import destinations
 from fusec.runtime.events import (
@@ -39,6 +40,7 @@ from fusec.runtime.manifest import (
     describe_environment,
     write_manifest,
 )
+from fusec.runtime.metering import Metering
 from fusec.runtime.publish import publish_output
 from fusec.runtime.record import manifest_of
 from fusec.runtime.runs import MANIFEST
@@ -115,6 +117,7 @@ class _Run:
 
     def carry_out(self) -> Ran:
         started, begin = time.time(), time.monotonic()
+        self.metering = Metering(self.plan, self.options.device, stops=self.options.limits)
         with self.store.run(self.id, self.plan.spec) as folder:
             (folder / "plan").write_bytes(encode_plan(self.plan))
             with EventLog(folder / "events.jsonl", self.options.listeners) as self.log:
@@ -127,6 +130,7 @@ class _Run:
                     self.threads,
                     self.id,
                     self.log,
+                    self.metering,
                 )
                 tasks = len(self.plan.tasks)
                 self.log(RunStarted(run=self.id, spec=self.plan.spec, plan=self.plan.id, tasks=tasks))
@@ -165,6 +169,7 @@ class _Run:
             started=started,
             seconds=seconds,
             environment=describe_environment(self.options.device, self.threads),
+            limits=self.metering.records(),
         )
         path = folder / MANIFEST
         ran = Ran(write_manifest(path, manifest), path, closed=gate == "closed")
@@ -188,8 +193,10 @@ class _Run:
 
     def _work(self) -> None:
         """Compute what is missing, in the order of the graph; tell what is there already."""
-        present = {id for id in self.making.ids.values() if self.store.has(id)}
-        needed = missing(self.graph, self.making.ids, present)
+        present = self.making.present()
+        everything = "prune_goals" in self.plan.without
+        needed = missing(self.graph, self.making.ids, present, everything=everything)
+        in_place = scanned(self.graph)
         require_packages(pin for name in needed for pin in self.graph.nodes[name].packages)
         for name, source in self.making.sources.items():
             if name not in needed:
@@ -202,7 +209,7 @@ class _Run:
             elif name in needed:
                 if name not in self.making.records:
                     self.making.compute([self.graph.nodes[one] for one in self._with(name) if one in needed])
-            elif self.making.ids[name] in present:
+            elif self.making.ids[name] in present and name not in in_place:
                 self.making.reuse(node)
 
     def _with(self, name: str) -> tuple[str, ...]:

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import importlib
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from fusec.compiler.identity import graph_ids
+from fusec.compiler.identity import PASS, graph_ids
 from fusec.compiler.ir import Graph, Node, Output, Ref
 from fusec.compiler.plan import Plan, PlannedSource, Task
 from fusec.compiler.reads.limits import has_budget
 from fusec.compiler.step import find_verb
 from fusec.runtime.analysis.columns_store import ColumnsStore
+from fusec.runtime.cost_history import Loads
+from fusec.runtime.cost_history import remember as remember_costs
 from fusec.runtime.earlier_reads import earlier_reads
 from fusec.runtime.events import EventLog, TaskFailed, TaskFinished, TaskRetried, TaskStarted, TaskWaiting
 from fusec.runtime.executors.options import Options
@@ -26,6 +29,7 @@ from fusec.runtime.extensions import packages_are_named
 from fusec.runtime.kernel import Artifact, Context, Kind, Meter, RunError
 from fusec.runtime.manifest import NodeRecord
 from fusec.runtime.memory import PeakMemory
+from fusec.runtime.metering import Metering
 from fusec.runtime.reading_now import Decided, decide_reads
 from fusec.runtime.recipes import remember
 from fusec.runtime.record import node_record
@@ -59,10 +63,12 @@ class Making:
         threads: int,
         run: str,
         log: EventLog,
+        metering: Metering,
     ) -> None:
         self.graph, self.store, self.base, self.options = graph, store, base, options
-        self.threads, self.run, self.log = threads, run, log
+        self.threads, self.run, self.log, self.metering = threads, run, log, metering
         self.ids = graph_ids(graph)
+        self.again = "reuse" in plan.without
         self.tasks: Mapping[str, Task] = {task.name: task for task in plan.tasks}
         self.sources: Mapping[str, PlannedSource] = {source.name: source for source in plan.sources}
         self.artifacts: dict[str, Artifact] = {}
@@ -85,6 +91,10 @@ class Making:
         )
         return Artifact(kind_of_node(node), path, self.ids[node.name])
 
+    def present(self) -> set[str]:
+        """The identities of what need not be made: nothing, where the plan leaves out `reuse`."""
+        return set() if self.again else {id for id in self.ids.values() if self.store.has(id)}
+
     def has_made(self, node: Node) -> bool:
         """Whether a result was computed in this run, and not taken from the store."""
         record = self.records.get(node.name)
@@ -98,16 +108,27 @@ class Making:
         self.records[node.name] = self._record(node, artifact, "reused", {})
 
     def compute(self, nodes: Sequence[Node]) -> None:
-        """Compute one node, or the merges of one scan; a failure of one leaves the others' results."""
-        begin, memory, first = time.monotonic(), PeakMemory(), Tries()
+        """Compute one node, or the merges of one scan; a failure of one leaves the others' results.
+
+        Raises `RunError` where that crosses a limit of the budget.
+        """
         meters = {node.name: Meter() for node in nodes}
+        self.metering.begin(meters)
+        try:
+            self._compute(nodes, meters)
+        finally:
+            self.metering.end()
+        self.metering.check(nodes[-1].name, finished=True)
+
+    def _compute(self, nodes: Sequence[Node], meters: Mapping[str, Meter]) -> None:
+        begin, memory, first, loads = time.monotonic(), PeakMemory(), Tries(), Loads()
         for node in nodes:
             self.log(TaskStarted(task=node.name, verb=node.verb, id=self.ids[node.name]))
         if len(nodes) > 1:
             first = self._attempt_together(nodes, meters)
         # Those that share a scan share its time.
         passed = (time.monotonic() - begin) / len(nodes)
-        failures = []
+        failures, tried = [], 0
         for node in sorted(nodes, key=lambda node: node.name in first.failed):
             began = time.monotonic()
             try:
@@ -115,10 +136,30 @@ class Making:
             except RunError as error:
                 failures.append(error)
                 continue
+            tried += retries
             seconds = passed + time.monotonic() - began
             self._finish(node, artifact, state, meters[node.name], seconds, memory.bytes(), retries)
         if failures:
             raise failures[0]
+        # What was tried again says nothing of how long one try takes.
+        if not tried and all(self.has_made(node) for node in nodes):
+            self._remember(nodes, time.monotonic() - begin, loads.seconds())
+
+    def _remember(self, nodes: Sequence[Node], seconds: float, loading: float) -> None:
+        """Tell later plans what nodes took that were made at once."""
+        amounts = Counter[str]()
+        for node in nodes:
+            amounts.update(self.records[node.name].actual)
+        actual = {name: float(value) for name, value in amounts.items() if name != "peak_memory"}
+        remember_costs(
+            self.store.catalog,
+            nodes,
+            self.tasks,
+            device=self.options.device,
+            threads=self.threads,
+            loading=loading,
+            actual={**actual, "seconds": seconds},
+        )
 
     def _insist(self, node: Node, meter: Meter, first: Tries) -> tuple[Artifact, State, int]:
         """A result with its retries: what a first try came to, or else as many tries as the task has."""
@@ -157,15 +198,11 @@ class Making:
             if retries:
                 actual["retries"] = retries
         self.records[node.name] = self._record(node, artifact, state, actual)
-        if state == "computed":
-            task = self.tasks[node.name]
-            estimate = {"seconds": task.seconds.likely, "bytes_read": task.cost.reads.likely}
-            self.store.catalog.add_estimate(node.verb, self.options.device, estimate, actual)
 
     def _attempt(self, node: Node, meter: Meter) -> tuple[Artifact, State]:
         """Make one result and publish it. `meter` counts what every attempt used, failed ones too."""
         with refusals_are_clear(f"`{node.name}` failed"), self._stage(node) as out:
-            made = self.store.get(self.ids[node.name])  # another process may have made it meanwhile
+            made = self._made(node)  # another process may have made it meanwhile
             if made is not None:
                 return made, "reused"
             self._call(node, out, meter)
@@ -181,7 +218,7 @@ class Making:
                 outs = {node.name: stack.enter_context(self._stage(node)) for node in by_id}
                 left = []
                 for node in nodes:
-                    made = self.store.get(self.ids[node.name])
+                    made = self._made(node)
                     if made is None:
                         left.append(node)
                     else:
@@ -196,6 +233,10 @@ class Making:
             unmade = (node.name for node in nodes if node.name not in tries.made)
             tries.failed.update(dict.fromkeys(unmade, error) | tries.failed)
         return tries
+
+    def _made(self, node: Node) -> Artifact | None:
+        """A result that is there by now. Where the plan leaves out `reuse`, publishing compares with it."""
+        return None if self.again else self.store.get(self.ids[node.name])
 
     def _stage(self, node: Node) -> AbstractContextManager[Path]:
         def waiting(pid: int) -> None:
@@ -233,7 +274,7 @@ class Making:
         return merge_and_measure(columns, self.decided[nodes[0].name], members)
 
     def _context(self, node: Node, out: Path, meter: Meter) -> Context:
-        return Context(
+        ctx = Context(
             out=out,
             emit=self.log.task(node.name),
             meter=meter,
@@ -242,6 +283,7 @@ class Making:
             device=self.options.device,
             reads=self._decide_reads(node, meter).reads if node.verb == "merge" else None,
         )
+        return self.metering.watched(node.name, ctx)
 
     def _call(self, node: Node, out: Path, meter: Meter) -> None:
         """Run the kernel of a node into `out`."""
@@ -259,11 +301,27 @@ class Making:
             return
         verb = find_verb(node.verb)
         assert verb is not None
-        inputs, rest = kernel_values(node, verb, self.artifact)
+        inputs, rest = kernel_values(node, verb, self._opening(node))
         module = verb.kernel if verb.package is not None else f"fusec.runtime.kernels.{verb.kernel}"
         with packages_are_named(node):
             kernel: Callable[..., None] = importlib.import_module(module).run
             kernel(inputs, rest, ctx)
+
+    def _opening(self, node: Node) -> Callable[[Ref], Any]:
+        """What a node's references stand for: artifacts, or for a pass the files of a source to scan."""
+        if not (node.verb == PASS and node.slot("scan")):
+            return self.artifact
+        from fusec.runtime.sources.scanning import SourceScan
+
+        source = self.sources[node.slot("data").node]
+        scan = SourceScan(
+            source.request,
+            source.facts,  # type: ignore[arg-type]
+            node.slot("columns"),
+            base=self.base,
+            digest=self.store.catalog.file_digest,
+        )
+        return lambda ref: scan if ref == node.slot("data") else self.artifact(ref)
 
     def _decide_reads(self, node: Node, meter: Meter) -> Decided:
         """What a merge reads of its experts."""

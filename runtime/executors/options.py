@@ -13,7 +13,8 @@ class Options:
 
     Without `threads` a run uses the processors of the plan's target, or all of this machine. With `analyze`,
     merges that read their models whole tell the catalog what is in them. With `by_blocks`, experts of which a
-    plan names the blocks are checked by those blocks alone.
+    plan names the blocks are checked by those blocks alone. Without `limits` the budget is metered and stops
+    nothing.
     """
 
     threads: int | None = None
@@ -22,4 +23,5 @@ class Options:
     publish: bool = True
     by_blocks: bool = False
     analyze: bool = False
+    limits: bool = True
     listeners: tuple[Listener, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fusec.runtime.sources.locate import SourceFile
@@ -65,6 +65,55 @@ def read(
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
                 raise _damaged(file, str(error).partition("\n")[0]) from None
         READS.payload += file.size
+
+
+LeavesOut = Callable[[Mapping[str, tuple[Any, Any]]], bool]
+"""Told the least and greatest value of the columns of a row group that have no missing ones."""
+
+
+def read_groups(
+    files: tuple[SourceFile, ...], schema: pa.Schema, leaves_out: LeavesOut | None
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Batches of the columns in `schema`, each with the compressed bytes that were read for it."""
+    import pyarrow as pa
+
+    for file in files:
+        with _open(file) as parquet:
+            # Their values may not fit into 64 bits with a sign, which is an error, used or not.
+            checked = [f.name for f in parquet.schema_arrow if "uint64" in str(f.type)]
+            names = [f.name for f in parquet.schema_arrow if f.name in {*schema.names, *checked}]
+            types = stored_schema(file)
+            full = pa.schema([types.field(name) for name in names])
+            try:
+                for group in range(parquet.num_row_groups):
+                    found = parquet.metadata.row_group(group)
+                    chunks = [found.column(i) for i in range(found.num_columns)]
+                    if not checked and leaves_out is not None and leaves_out(_statistics(chunks)):
+                        continue
+                    size = sum(
+                        chunk.total_compressed_size
+                        for chunk in chunks
+                        if any(f"{chunk.path_in_schema}.".startswith(f"{name}.") for name in names)
+                    )
+                    READS.payload += size
+                    for batch in parquet.iter_batches(BATCH_ROWS, [group], names, use_threads=False):
+                        yield size, batch.select(names).cast(full).select(schema.names)
+                        size = 0
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+                raise _damaged(file, str(error).partition("\n")[0]) from None
+
+
+def _statistics(chunks: list[pq.ColumnChunkMetaData]) -> dict[str, tuple[Any, Any]]:
+    """The ends of what columns hold, as far as the footer tells that no value is missing."""
+    found = {}
+    for chunk in chunks:
+        known = chunk.statistics
+        if known is not None and known.has_null_count and known.null_count == 0 and known.has_min_max:
+            ends = known.min, known.max
+            # NaN is an end of nothing.
+            if all(isinstance(end, (bool, int, float, str)) and end == end for end in ends):
+                found[chunk.path_in_schema] = ends
+    return found
 
 
 def _open(file: SourceFile) -> pq.ParquetFile:

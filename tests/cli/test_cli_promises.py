@@ -135,5 +135,5 @@ def test_a_file_of_a_newer_fusec_is_refused_by_its_code(fusec: Fusec, curate: Pa
 
 
 def test_what_is_told_while_running_has_a_page(fusec: Fusec) -> None:
-    for code in ("FUSE402", "FUSE403", "FUSE405", "FUSE406", "FUSE407", "FUSE505"):
+    for code in ("FUSE310", "FUSE402", "FUSE403", "FUSE405", "FUSE406", "FUSE407", "FUSE505"):
         assert fusec("explain", code).code == 0

@@ -1,12 +1,15 @@
 """run, runs, show, replay, verify: the run itself and everything after it."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import structs
 
+from fusec.cli.amounts import count_text, size_text
 from fusec.runtime.manifest import load_manifest, write_manifest
 
 Fusec = Any  # the fixture of conftest: `fusec(*args)` gives `code`, `out`, `err`
@@ -112,10 +115,29 @@ def test_runs_lists_the_newest_first_and_show_takes_a_prefix(fusec: Fusec, curat
     said = fusec("show", run[:-1])
     assert said.code == 0
     head, first = (line.split() for line in said.out.splitlines()[:2])
-    assert head[4:6] == ["time", "estimate"]
-    assert first[:4] == ["notes/source", "source.data", "computed", "exact"]
+    assert head == ["step", "time", "planned", "read", "planned", "written", "planned"]
+    assert first[:2] == ["notes/source", "ran"]
     assert fusec("show", manifests(Path())[0]).out == said.out
     assert json.loads(fusec("show", run, "--json").out)["run"] == run
+
+
+def test_show_has_estimates_beside_actuals_and_their_sums(
+    fusec: Fusec, model_run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(model_run.folder, tmp_path / "model")
+    monkeypatch.chdir(tmp_path / "model")
+    run = model_run.answer["run"]
+    said = fusec("show", run).out
+    assert max(map(len, said.splitlines())) <= 80
+    read, counted = re.findall(r"^  total +9 of 9(.*)$", said, re.MULTILINE)
+    nodes = json.loads(fusec("show", run, "--json").out)["nodes"]
+    took = sum(node["actual"].get("bytes_read", 0) for node in nodes)
+    planned = sum(node["estimate"]["reads"][1] for node in nodes if "reads" in node["estimate"])
+    assert f"{size_text(took)}  " in read and f"{size_text(planned)}  " in read
+    assert count_text(sum(node["actual"].get("tokens", 0) for node in nodes)) in counted
+    again = fusec("run", "model.fuse", "--json", "--threads", "1")
+    said = fusec("show", json.loads(again.out)["run"]).out
+    assert re.search(r"^  merged +reused +-( +-)+$", said, re.MULTILINE)
 
 
 def test_show_of_a_run_that_is_not_there(fusec: Fusec, curate: Path) -> None:

@@ -13,6 +13,7 @@ SURFACE = {
     "plan": [
         "--after",
         "--check",
+        "--html",
         "--ir",
         "--json",
         "--only",
@@ -21,13 +22,16 @@ SURFACE = {
         "--require",
         "--set",
         "--store",
+        "--svg",
         "--sweep",
         "--target",
         "--verbose",
+        "--with",
         "--without",
         "-o",
         "SPEC",
     ],
+    "ir": ["--pass", "[check] FILE"],
     "run": [
         "--analyze",
         "--base",
@@ -41,6 +45,8 @@ SURFACE = {
         "--store",
         "--target",
         "--threads",
+        "--with",
+        "--without",
         "SPEC|PLAN",
     ],
     "runs": ["--json", "--store"],
@@ -51,8 +57,9 @@ SURFACE = {
     "query": ["--json", "--params", "--set", "--store", "SPEC", "[SELECTOR]"],
     "why": ["--json", "--params", "--set", "--store", "NODE", "SPEC"],
     "diff": ["--json", "--store", "A", "B"],
+    "doctor": ["--json", "--probe", "--store"],
     "docs": ["--output", "-o"],
-    "explain": ["CODE|VERB|METHOD"],
+    "explain": ["CODE|VERB|METHOD|PASS"],
     "lsp": [],
     "import": ["--output", "-o", "FILE", "TOOL"],
 }
@@ -72,7 +79,8 @@ PARTS = {
         "show": ["--base", "--json", "--store", "MODEL"],
         "uses": ["--json", "--store", "FOLDER|NAME"],
         "gc": ["--json", "--store"],
-    }
+    },
+    "doctor": {"costs": ["--json", "--store"]},
 }
 
 

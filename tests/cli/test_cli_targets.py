@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from fusec.cli.sweep_values import points
+
 Fusec = Any  # the fixture of conftest: `fusec(*args)` gives `code`, `out`, `err`
 
 TARGETS = """
@@ -54,9 +56,11 @@ def test_a_plan_has_the_prices_of_its_target(
     answer = json.loads(fusec("plan", placed, "--target", "small", "--json").out)
     assert (answer["target"], answer["totals"]["currency"]) == ("small", "USD")
     assert answer["totals"]["price"] == pytest.approx(answer["totals"]["seconds"])
-    assert all(node["price"] == pytest.approx(node["seconds"]) for node in answer["nodes"])
+    new = [node for node in answer["nodes"] if node["state"] == "new"]
+    assert all(node["price"] == pytest.approx(node["seconds"]) for node in new)
     said = fusec("plan", placed, "--target", "small")
-    assert said.out.splitlines()[1].split()[6:8] == ["0.02", "USD"]
+    first = next(line for line in said.out.splitlines() if " new " in line)
+    assert " 0.32 USD " in first  # a dollar per second, and the first step loads a library
     assert "USD" in next(line for line in said.out.splitlines() if line.startswith("  total"))
 
 
@@ -114,8 +118,8 @@ def test_a_sweep_plans_once_per_value(fusec: Fusec, placed: Path) -> None:
     assert len({row[-1] for row in rows}) == 2
     one = json.loads(fusec("plan", placed, "--target", "small", "--set", "least=20", "--json").out)
     answer = json.loads(fusec("plan", placed, "--target", "small", "--sweep", "least=10,20", "--json").out)
-    assert answer["sweep"] == "least"
-    assert answer["rows"][1] == {"value": "20", **one}
+    assert answer["sweep"] == ["least"]
+    assert answer["rows"][1] == {"values": {"least": "20"}, **one}
     assert not Path(".fusec").exists()
 
 
@@ -132,6 +136,11 @@ def test_a_sweep_shows_which_values_exceed_a_budget(fusec: Fusec, curate: Path) 
         ("least", "is not `name=value,value`"),
         ("least=", "is not `name=value,value`"),
         ("least=1,,2", "is not `name=value,value`"),
+        ("least=1..5", "is not `low..high/count`"),
+        ("least=1..5/1", "is a range of 2 to"),
+        ("least=1rows..5GB/3", "goes from rows to GB"),
+        ("least=1parsec..5/3", "`parsec` is not a unit"),
+        ("least=0..5*3", "numbers above 0 only"),
         ("lest=1,2", "FUSE111"),
         ("least=1 GB", "FUSE206"),
         ("seed=1", "both set and swept"),
@@ -141,6 +150,34 @@ def test_a_sweep_of_what_cannot_be_swept(fusec: Fusec, curate: Path, sweep: str,
     said = fusec("plan", curate, "--set", "seed=3", "--sweep", sweep)
     assert said.code == 1
     assert says in said.err
+
+
+@pytest.mark.parametrize(
+    ("sweep", "values"),
+    [
+        ("x=8GB,16GB", ["8GB", "16GB"]),
+        ("x=1%..100%/4", ["1%", "34%", "67%", "100%"]),
+        ("x=1..8GB/3", ["1GB", "4.5GB", "8GB"]),
+        ("x=500MB..1GB/2", ["0.5GB", "1GB"]),
+        ("x=1k..4k/3", ["1000", "2500", "4000"]),
+        ("x=1..3 steps/5", ["1steps", "2steps", "3steps"]),
+        ("x=0.0..1.0/3", ["0", "0.5", "1"]),
+        ("x=1e-5..1e-2*4", ["1e-05", "0.0001", "0.001", "0.01"]),
+        ("x=10..0/3", ["10", "5", "0"]),
+        ("x=0%,1%..2%/2", ["0%", "1%", "2%"]),
+        ('x=["a, b"],cosine(1, 2)', ['["a, b"]', "cosine(1, 2)"]),
+    ],
+)
+def test_values_of_a_sweep(sweep: str, values: list[str]) -> None:
+    assert [point["x"] for point in points([sweep])] == values
+
+
+def test_two_sweeps_are_a_grid(fusec: Fusec, curate: Path) -> None:
+    said = fusec("plan", curate, "--sweep", "least=10,20", "--sweep", "seed=1..3/3")
+    head, *rows = [line.split() for line in said.out.splitlines()]
+    assert head[:3] == ["least", "seed", "reads"]
+    assert [row[:2] for row in rows[:6]] == [[least, seed] for least in ("10", "20") for seed in "123"]
+    assert "swept twice" in fusec("plan", curate, "--sweep", "seed=1,2", "--sweep", "seed=3,4").err
 
 
 def test_a_sweep_saves_no_plan(fusec: Fusec, curate: Path) -> None:

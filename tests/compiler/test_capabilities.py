@@ -10,7 +10,7 @@ from fusec.compiler.irsteps import raise_step
 from fusec.compiler.irtext import read_ir, write_ir
 from fusec.compiler.lower import lower
 from fusec.compiler.packages import Extension, PackagePin, register
-from fusec.compiler.plan import types_of
+from fusec.compiler.passes.outline import types_of
 from fusec.compiler.slots import Model, Sampler, Scorer, Scorers
 from fusec.compiler.step import Site, Step
 from fusec.lang.parse import parse

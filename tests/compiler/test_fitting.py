@@ -89,3 +89,57 @@ def test_only_machines_with_a_stated_memory_are_said_to_lack_it() -> None:
     found = unfit(typed, plan, typed.targets["place"])
     problem = next(one for one in found if isinstance(one, OutOfMemory) and one.step == "tuned")
     assert [mark.note for mark in problem.marks()[1:]] == ["gives 1 KB"]
+
+
+BIG = """edition 2026
+param seed = 17
+model base = init { arch: llama(layers: 80, hidden: 8192, heads: 64, kv_heads: 8), tokenizer: tok }
+tokenizer tok from "fixture:llama-a"
+data pairs from "fixture:pairs"
+model tuned = finetune { model: base, data: pairs, steps: 30, RESOURCES }
+target place = TARGET
+output tuned to "./out/tuned"
+"""
+
+
+def lacks(resources: str, target: str) -> list[OutOfMemory]:
+    typed, plan = world.planned(BIG.replace("RESOURCES", resources).replace("TARGET", target), "place")
+    found = unfit(typed, plan, typed.targets["place"])
+    return [one for one in found if isinstance(one, OutOfMemory) and one.step == "tuned"]
+
+
+@pytest.mark.parametrize("resources", ["", "resources: gpus(2)", "resources: gpus(8)"])
+def test_a_lack_of_memory_says_what_is_needed_and_the_least_that_fits(resources: str) -> None:
+    target = 'ray(address: "auto", nodes: [node(count: 3, gpus: h100(8))], store: "/mnt/store")'
+    (problem,) = lacks(resources, target)
+    text = render(problem)
+    for part in ("weights in fp32", "gradients", "two moments of Adam", "activations"):
+        assert part in text
+    (way,) = re.findall(r"ask for `(gpus\([^`]+\))`", text)
+    assert lacks(f"resources: {way}", target) == []
+    fewer = way.replace(count := re.findall(r"\d+", way)[0], str(int(count) - 1))
+    assert lacks(f"resources: {fewer}", target) != []
+
+
+def test_the_parts_are_the_likely_need() -> None:
+    typed, plan = world.planned(BIG.replace("RESOURCES", "").replace("TARGET", "local(cpus: 1)"), "place")
+    for step in typed.steps.values():
+        parts = [size for _, size in step.step.memory_parts(step.type)]
+        assert not parts or sum(parts) == step.step.cost(step.type).memory.likely
+    assert any(task.verb == "finetune" for task in plan.tasks)
+
+
+@pytest.mark.parametrize(
+    ("target", "way"),
+    [
+        ("local(gpus: h100(8))", r"run it on a target with `h100\(\d+\)`, and ask for"),
+        (
+            'ray(address: "auto", nodes: [node(gpus: h100(8))], store: "/mnt/store")',
+            r"give `place` 2 nodes with `h100\(8\)`, and ask for `gpus\(\d+, spread: true\)`",
+        ),
+        ("local(memory: 64 GB)", r"run it on a machine with \d+\.\d GB of memory"),
+    ],
+)
+def test_where_nothing_there_suffices_the_message_says_what_would(target: str, way: str) -> None:
+    (problem,) = lacks("", target)
+    assert re.search(way, problem.fixes()[0].say)

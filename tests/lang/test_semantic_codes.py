@@ -242,6 +242,16 @@ EXAMPLES: dict[str, list[dict[str, object]]] = {
         }
         for reads in ("", "2.1 GB")
     ],
+    "FUSE310": [
+        {
+            "step": "merged",
+            "limit": "expert_reads",
+            "used": "9 GB",
+            "allows": "8 GB",
+            "finished": finished,
+        }
+        for finished in (False, True)
+    ],
     "FUSE401": [
         {"verb": "sample", "at": at("sample")},
         {"verb": "dropout", "at": at("shuffle")},
@@ -292,7 +302,7 @@ EXAMPLES: dict[str, list[dict[str, object]]] = {
 }
 
 PAGES = [code for code in all_codes() if code[4] in "12345"]
-WHILE_RUNNING = ("FUSE406", "FUSE407", "FUSE504", "FUSE505")  # no text is to blame
+WHILE_RUNNING = ("FUSE310", "FUSE406", "FUSE407", "FUSE504", "FUSE505")  # no text is to blame
 BANNED = re.compile(r"\b(you|your|please|invalid|illegal|oops|sorry)\b|!", re.IGNORECASE)
 
 

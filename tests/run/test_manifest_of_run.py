@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fusec.runtime.events import CheckDone, read_events
+from fusec.runtime.hardware import hardware
 from fusec.runtime.kernel import RunError
 from fusec.runtime.memory import PeakMemory
 from fusec.runtime.replay import replay_run
@@ -70,7 +71,7 @@ def test_events_and_catalog_tell_the_scores_and_the_place(bench, ran) -> None:
     try:
         (row,) = store.catalog.runs()
         assert row.manifest is not None and store.root / row.manifest == ran.path
-        assert {pair.key for pair in store.catalog.estimates("sample")} == {"cpu"}
+        assert {pair.key for pair in store.catalog.estimates("sample")} == {hardware()}
     finally:
         store.close()
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from fusec.compiler.rowexpr import Expr, Op
 from fusec.runtime.kernel import Context, RunError
-from fusec.runtime.kernels.data.row_local import run_row_local
+from fusec.runtime.kernels.data.row_local import RowFunction, run_row_local
 from fusec.runtime.kernels.data.rows import Rows, evaluate
 
 
@@ -18,6 +18,11 @@ def run(inputs: Mapping[str, Any], slots: Mapping[str, Expr | None], ctx: Contex
     """`inputs`: data. `slots`: `keep` or `drop`, a Bool expression; the other is None. Order stays."""
     keep, drop = slots.get("keep"), slots.get("drop")
     condition = Op("not", (drop,)) if keep is None else keep
+    run_row_local(inputs["data"], keeping(condition), ctx)
+
+
+def keeping(condition: Expr) -> RowFunction:
+    """The function that leaves the rows for which `condition` is true."""
 
     def kept(rows: Rows) -> pa.RecordBatch:
         mask = evaluate(condition, rows)
@@ -26,4 +31,4 @@ def run(inputs: Mapping[str, Any], slots: Mapping[str, Expr | None], ctx: Contex
             raise RunError(f"row {rows.number(place)} has no value to decide on")
         return rows.batch.filter(mask)
 
-    run_row_local(inputs["data"], kept, ctx)
+    return kept

@@ -101,6 +101,20 @@ def batches(reader: pa.RecordBatchStreamReader) -> Iterator[pa.RecordBatch]:
             raise RunError(f"the rows break off: {error}", hint="remove the result and run again") from error
 
 
+def regrouped(rows: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of 4096, as they would be read if they had been written before."""
+    pending, count = [], 0
+    for batch in rows:
+        pending.append(batch)
+        count += len(batch)
+        while count >= BATCH_ROWS:
+            whole = pa.concat_batches(pending)
+            yield whole.slice(0, BATCH_ROWS)
+            pending, count = [whole.slice(BATCH_ROWS)], count - BATCH_ROWS
+    if count:
+        yield pa.concat_batches(pending)
+
+
 class RowTable:
     """All rows of a data artifact by number: mapped, and copied only where taken."""
 

@@ -78,6 +78,7 @@ def measure(
         sequences = spool(windows(encoded, context), scratch)
         for batch in batches(sequences, slots["batch"]):
             inputs = {key: t.to(net.device) for key, t in collate([sequences[n] for n in batch]).items()}
+            ctx.pulse()
             labels = inputs.pop("labels")
             logits = net(**inputs, use_cache=False).logits
             losses = token_losses(logits, labels)

@@ -45,6 +45,7 @@ def stream(
         workers = [
             Worker(operators, Reader(files), writer, shelf, what, identities) for _ in range(ctx.threads)
         ]
+        counts = Counts(workers, ctx.meter)
         free: SimpleQueue[Worker] = SimpleQueue()
         for worker in workers:
             free.put(worker)
@@ -58,33 +59,55 @@ def stream(
 
         pool = ThreadPoolExecutor(ctx.threads, "merge")
         try:
-            follow([pool.submit(work, unit) for unit in units], Progress(ctx, jobs, workers))
+            follow([pool.submit(work, unit) for unit in units], Progress(ctx, jobs, counts))
             files.require_unchanged()
         finally:
             pool.shutdown(cancel_futures=True)
-            count(jobs, workers, ctx.meter)
+            counts.finish(jobs)
 
 
-def count(jobs: Sequence[Job], workers: Sequence[Worker], meter: Meter) -> None:
-    """Adds what the workers used."""
-    bases = {job.base.path for job in jobs if not isinstance(job, SameHead)}
-    for worker in workers:
-        worker.count_unused(bases)
-        meter.bytes_read += worker.base_bytes + worker.expert_bytes
-        meter.expert_bytes += worker.expert_bytes
-        meter.reused_bytes += worker.reused
-        meter.bytes_written += worker.written
+class Counts:
+    """Moves what the workers of a merge used onto its meter, as often as it is called."""
+
+    def __init__(self, workers: Sequence[Worker], meter: Meter) -> None:
+        self._workers, self._meter = workers, meter
+        self._counted = (0, 0, 0, 0)
+
+    @property
+    def written(self) -> int:
+        return sum(worker.written for worker in self._workers)
+
+    def __call__(self) -> None:
+        # Workers go on meanwhile: what one adds after its number was taken is counted the next time.
+        base = sum(worker.base_bytes for worker in self._workers)
+        experts = sum(worker.expert_bytes for worker in self._workers)
+        now = (base, experts, sum(worker.reused for worker in self._workers), self.written)
+        base, experts, reused, written = (n - old for n, old in zip(now, self._counted, strict=True))
+        self._counted = now
+        self._meter.bytes_read += base + experts
+        self._meter.expert_bytes += experts
+        self._meter.reused_bytes += reused
+        self._meter.bytes_written += written
+
+    def finish(self, jobs: Sequence[Job]) -> None:
+        """Counts the rest, with what was read ahead and used by nobody."""
+        bases = {job.base.path for job in jobs if not isinstance(job, SameHead)}
+        for worker in self._workers:
+            worker.count_unused(bases)
+        self()
 
 
 class Progress:
-    """Reports the bytes that the workers of a merge have written."""
+    """Reports the bytes that the workers of a merge have written, and stops it where it has to stop."""
 
-    def __init__(self, ctx: Context, jobs: Sequence[Job], workers: Sequence[Worker]) -> None:
-        self._ctx, self._workers, self._total = ctx, workers, sum(map(written_by, jobs))
+    def __init__(self, ctx: Context, jobs: Sequence[Job], counts: Counts) -> None:
+        self._ctx, self._counts, self._total = ctx, counts, sum(map(written_by, jobs))
         self._shown = -1
 
     def __call__(self) -> None:
-        written = sum(worker.written for worker in self._workers)
+        self._counts()
+        self._ctx.pulse()
+        written = self._counts.written
         step = written * _PROGRESS_STEPS // max(1, self._total)
         if step != self._shown:
             self._ctx.emit("progress", done=written, total=self._total, unit="bytes")

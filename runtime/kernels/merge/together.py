@@ -20,7 +20,7 @@ import numpy as np
 from fusec.runtime.kernel import Context, RunError
 from fusec.runtime.kernels.merge import Prepared, failures_are_clear, prepare
 from fusec.runtime.kernels.merge.crew import Crew, Failures, Round
-from fusec.runtime.kernels.merge.engine import Progress, count, follow, paths
+from fusec.runtime.kernels.merge.engine import Counts, Progress, follow, paths
 from fusec.runtime.kernels.merge.match import Job, Merge, SameHead
 from fusec.runtime.kernels.merge.memory import Memory
 from fusec.runtime.kernels.merge.reader import Files, Reader
@@ -90,7 +90,8 @@ def _stream(prepared: Mapping[int, Prepared], contexts: Mapping[int, Context], t
                 free.put(crew)
 
         workers = {m: [crew.workers[m] for crew in crews] for m in prepared}
-        tells = [Progress(contexts[m], merge.jobs, workers[m]) for m, merge in prepared.items()]
+        counts = {m: Counts(workers[m], contexts[m].meter) for m in prepared}
+        tells = [Progress(contexts[m], merge.jobs, counts[m]) for m, merge in prepared.items()]
         pool = ThreadPoolExecutor(threads, "merge")
         try:
             follow([pool.submit(work, *numbered) for numbered in enumerate(rounds)], partial(_all, tells))
@@ -98,7 +99,7 @@ def _stream(prepared: Mapping[int, Prepared], contexts: Mapping[int, Context], t
         finally:
             pool.shutdown(cancel_futures=True)
             for m, merge in prepared.items():
-                count(merge.jobs, workers[m], contexts[m].meter)
+                counts[m].finish(merge.jobs)
             first = next(iter(contexts.values()))
             first.meter.analysis_bytes += sum(crew.scan.extra_bytes for crew in crews)
     return failures

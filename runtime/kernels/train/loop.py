@@ -108,6 +108,7 @@ class _Watch(TrainerCallback):
         logs = more["logs"]
         if "loss" not in logs:  # the summary that follows the last step
             return
+        self.ctx.pulse()
         step, loss = state.global_step, logs["loss"]
         if not math.isfinite(loss) or not math.isfinite(logs["grad_norm"]):
             what = "loss" if not math.isfinite(loss) else "gradient"
