@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fusec.runtime.kernel import RunError
+from fusec.runtime.writeback import EVERY, Writeback
 
 Waiting = Callable[[int], None]
 """Called several times a second with the process id of the holder; raises to give up waiting."""
@@ -171,11 +172,12 @@ def write_file(path: Path, data: bytes) -> None:
 
 def copy_file(source: Path, to: Path) -> None:
     """Copies bytes inside the kernel, sharing blocks on file systems that can; permissions are not copied."""
-    with open(source, "rb") as reader, open(to, "xb") as writer:
+    with open(source, "rb") as reader, open(to, "xb") as writer, Writeback() as writeback:
         left = os.fstat(reader.fileno()).st_size
         try:
-            while left and (count := os.copy_file_range(reader.fileno(), writer.fileno(), left)):
+            while left and (count := os.copy_file_range(reader.fileno(), writer.fileno(), min(left, EVERY))):
                 left -= count
+                writeback.wrote(writer.fileno(), count)
         except OSError as error:
             if error.errno not in _CANNOT:
                 raise

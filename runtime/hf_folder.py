@@ -17,6 +17,7 @@ from msgspec import Struct
 from fusec.runtime.kernel import RunError
 from fusec.runtime.positioned import copy_range, write_from
 from fusec.runtime.sources.safetensors_header import BITS, INDEX, SINGLE
+from fusec.runtime.writeback import Writeback
 
 SHARD_BYTES = 5_000_000_000
 
@@ -103,6 +104,7 @@ class ModelWriter:
         self._shards = split_shards(tensors, shard_bytes)
         self._at: dict[str, tuple[int, int]] = {}
         self._fds: list[int] = []
+        self._writeback = Writeback()
 
     def __enter__(self) -> ModelWriter:
         try:
@@ -115,6 +117,7 @@ class ModelWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         try:
+            self._writeback.__exit__(kind, error, trace)
             if kind is None:
                 for fd in self._fds:
                     os.fsync(fd)
@@ -128,6 +131,7 @@ class ModelWriter:
         """Writes `piece` at byte `offset` of tensor `name`."""
         fd, start = self._at[name]
         write_from(fd, piece, start + offset)
+        self._writeback.wrote(fd, len(piece) if isinstance(piece, bytes) else piece.nbytes)
 
     def copy(self, name: str, source: int, start: int, count: int, where: str, *, offset: int = 0) -> None:
         """Fills tensor `name` from byte `offset` on with `count` bytes at `start` of the open file `source`.
@@ -136,6 +140,7 @@ class ModelWriter:
         """
         fd, at = self._at[name]
         copy_range(source, start, fd, at + offset, count, where)
+        self._writeback.wrote(fd, count)
 
     def _create(self, path: Path, tensors: Sequence[PlannedTensor]) -> None:
         header, starts, size = _layout(tensors)

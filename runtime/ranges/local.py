@@ -55,6 +55,11 @@ class LocalFile:
         self.traffic.count(bytes=count, requests=1)
         return count
 
+    def announce(self, offset: int, count: int) -> None:
+        """Has the system fetch a range into its cache, from where it is copied inside the system next."""
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self.fd, offset, count, os.POSIX_FADV_WILLNEED)
+
     def _past_cache(self, buffer: memoryview, offset: int, pages: int) -> bool:
         """Whether a range can leave out the cache, and is not there for the most part, which is faster."""
         return in_step(buffer, offset) and 2 * (pages_held(self.fd, offset, pages * PAGE) or 0) <= pages

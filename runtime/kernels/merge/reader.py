@@ -124,7 +124,10 @@ class Reader:
         """Copies bytes of a file to `offset` of the tensor `name` of the result; returns those that came."""
         file = self._files[source.path]
         if isinstance(file, LocalFile):
-            writer.copy(name, file.fd, start, count, file.name, offset=offset)
+            for at in range(0, count, ahead.SPAN):
+                file.announce(start + at, min(2 * ahead.SPAN, count - at))
+                size = min(ahead.SPAN, count - at)
+                writer.copy(name, file.fd, start + at, size, file.name, offset=offset + at)
             return count
         self.announce([(source, start, start + count)])
         came = 0
