@@ -74,7 +74,12 @@ class Ahead:
         or on its way already and wanted still is not fetched again.
         """
         self._what = what
-        kept = [span for span in self._in_hand() if any(a < span[1] and span[0] < b for a, b in extents)]
+        # What is held stays: somebody may still look at it, until the next read.
+        kept = [
+            span
+            for span in self._in_hand()
+            if span == self._held or any(a < span[1] and span[0] < b for a, b in extents)
+        ]
         self._let_go(keep=kept)
         self._spans = sorted([*kept, *cut(without(extents, kept), self._spaces.span, self._page)])
         self._starts = [start for start, _ in self._spans]

@@ -82,3 +82,15 @@ def test_a_failure_on_the_way_is_the_readers():
         ahead.read_into(memoryview(tile), 0)
         with pytest.raises(RunError, match="tensor `a` ends"):
             ahead.read_into(memoryview(tile), 200)
+
+
+def test_what_is_looked_at_stays_when_more_is_announced():
+    with ThreadPoolExecutor(2) as pool:
+        ahead = Ahead(Remembering(), pool, Spaces(100))
+        ahead.announce([(0, 100)])
+        seen, _ = ahead.look(0, 100)
+        ahead.announce([(100, 400)])
+        for start in (100, 200):
+            assert seen == CONTENT[:100]
+            ahead.announce([(start, 400)])
+        assert ahead.look(200, 100)[0] == CONTENT[200:300]
