@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 from fusec.compiler.identity import OUTSIDE, graph_ids
 from fusec.compiler.ir import Call, Graph, Node, Pairs, Ref, map_refs, refs
 from fusec.compiler.irvalues import write_value
+from fusec.compiler.rowpass import unfused
 from fusec.compiler.slots import Amount, Want
 from fusec.compiler.step import Step, find_verb
 from fusec.lang.units import quantity_text
@@ -40,7 +41,9 @@ class Version(NamedTuple):
 
 
 def version_of(graph: Graph) -> Version:
-    return Version(graph, graph_ids(graph))
+    """The graph as it was written: a step done in one pass with others is a node like any other."""
+    written = unfused(graph)
+    return Version(written, graph_ids(written))
 
 
 def causes(before: Version, after: Version, name: str) -> list[Cause]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from fusec.cli.changes import Change, Version, changes_of
+from fusec.cli.changes import Change, changes_of, version_of
 from fusec.cli.columns import shortened
-from fusec.compiler.identity import graph_ids
 from fusec.compiler.ir import Goal, Graph
 from fusec.compiler.irtext import write_ir
 from fusec.compiler.plan import Plan
@@ -17,8 +16,8 @@ def differences(saved: Plan, now: Plan) -> list[str]:
     """Empty when both plans make the same results; states and prices are not compared, nor are names."""
     if saved.id == now.id:
         return []
-    before, after = saved.graph(), now.graph()
-    old, new = graph_ids(before), graph_ids(after)
+    was, is_now = version_of(saved.graph()), version_of(now.graph())
+    (before, old), (after, new) = was, is_now
     known, current = set(old.values()), set(new.values())
     lines, follow = [], []
     for name, node in after.nodes.items():
@@ -27,7 +26,7 @@ def differences(saved: Plan, now: Plan) -> list[str]:
         if name not in before.nodes:
             lines.append(f"+ {name}: {node.verb}")
             continue
-        own = changes_of(Version(before, old), Version(after, new), name)
+        own = changes_of(was, is_now, name)
         lines += [f"~ {name}: {_text(change)}" for change in own]
         if not own:
             follow.append(name)

@@ -70,7 +70,9 @@ def _box(plan: Plan, row: Row) -> Box:
         word = " · ".join([row.verb, time_text(seconds)])
     else:
         about = [row.verb, first.state]
-    about_text = f"{row.node}\n{', '.join(about)}, {first.grade}\n{row.note}"
+    names = [step.node for step in row.fused]
+    note = f"{row.note}\nthrough {', '.join(names)}" if names else row.note
+    about_text = f"{row.node}\n{', '.join(about)}, {first.grade}\n{note}"
     name = row.node if len(row.tasks) == 1 else row.family
     return Box(row.node, name, word, kind, len(row.tasks), about_text)
 

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
 
 from fusec.cli.amounts import count_text, size_text
+from fusec.compiler.addresses import without_keys
 from fusec.compiler.cost import total
 from fusec.compiler.ir import Call, Graph, Node
 from fusec.compiler.plan import Plan, Task
 from fusec.compiler.reads.limits import has_budget
+from fusec.compiler.rowpass import steps_of
 from fusec.lang.units import quantity_text
 
 _MEMBER = re.compile(r"(?P<head>[^\[]*)\[(?P<key>[^\]]*)\](?P<tail>.*)")
+
+FUSED: Final = "fused"
+"""The state of a step that is done in one pass with the steps behind it, and leaves no result."""
+
+
+class Fused(NamedTuple):
+    """A step, or a family of them, that a row does on its way; names as those of a `Row`."""
+
+    node: str
+    family: str
+    keys: str
+    verb: str
 
 
 class Row(NamedTuple):
     """`node` is the name with all `keys`, `family` without any; `verb` has the method behind it.
 
-    A row of one step has no keys: they are part of its name.
+    A row of one step has no keys: they are part of its name. `fused` are the named steps that it does on its
+    way, in one pass over rows: they have no result and no price of their own.
     """
 
     node: str
@@ -28,6 +43,7 @@ class Row(NamedTuple):
     tasks: tuple[Task, ...]
     verb: str
     note: str
+    fused: tuple[Fused, ...] = ()
 
     @property
     def state(self) -> str:
@@ -36,18 +52,14 @@ class Row(NamedTuple):
 
 def rows(plan: Plan, graph: Graph) -> list[Row]:
     """Nodes in the order of the plan; members of a family that share verb, state and grade are one row."""
-    families: dict[tuple[str, str], list[tuple[str, Task]]] = {}
+    families: dict[tuple[str, str], list[Task]] = {}
     for task in plan.tasks:
-        member = _MEMBER.fullmatch(task.name)
-        family = (member["head"], member["tail"]) if member else (task.name, "")
-        families.setdefault(family, []).append((member["key"] if member else "", task))
+        families.setdefault(_family(task.name)[:2], []).append(task)
     found = []
-    for (head, tail), members in families.items():
-        tasks = tuple(task for _, task in members)
-        alike = len({(task.verb, task.state, task.grade) for task in tasks}) == 1
-        if len(tasks) > 1 and alike:
-            keys = " ".join(key for key, _ in members)
-            found.append(_row(f"{head}[{keys}]{tail}", f"{head}{tail}", keys, tasks, graph))
+    for tasks in families.values():
+        alike = {(_work(graph.nodes[task.name]), task.state, task.grade) for task in tasks}
+        if len(tasks) > 1 and len(alike) == 1:
+            found.append(_row(tuple(tasks), graph))
         else:
             found += single_rows(tasks, graph)
     return found
@@ -55,7 +67,7 @@ def rows(plan: Plan, graph: Graph) -> list[Row]:
 
 def single_rows(tasks: Iterable[Task], graph: Graph) -> list[Row]:
     """A row for each task."""
-    return [_row(task.name, task.name, "", (task,), graph) for task in tasks]
+    return [_row((task,), graph) for task in tasks]
 
 
 def price_text(plan: Plan, tasks: Iterable[Task]) -> str:
@@ -67,11 +79,39 @@ def price_text(plan: Plan, tasks: Iterable[Task]) -> str:
     return quantity_text(sum(known), "Money", plan.target.currency)
 
 
-def _row(name: str, family: str, keys: str, tasks: tuple[Task, ...], graph: Graph) -> Row:
+def _row(tasks: tuple[Task, ...], graph: Graph) -> Row:
     node = graph.nodes[tasks[0].name]
-    method = next((value.name for _, value in node.slots if isinstance(value, Call)), "")
-    verb = f"{node.verb} {method}".strip()
-    return Row(name, family, keys, tasks, verb, _note(tasks, node, verb))
+    steps = list(zip(*(steps_of(graph.nodes[task.name]) for task in tasks), strict=True))
+    methods = [value.name for _, value in node.slots if isinstance(value, Call)]
+    verbs = ", ".join(step.verb for step, *_ in steps)
+    verb = " ".join((verbs, *methods[:1]))
+    note = _note(tasks, node, f"in one pass: {verb}" if len(steps) > 1 else verb)
+    fused = tuple(
+        Fused(*_named([step.name for step in members]), members[0].verb)
+        for members in steps[:-1]
+        if "/" not in without_keys(members[0].name)  # so are those called that the spec gives no name
+    )
+    return Row(*_named([task.name for task in tasks]), tasks, verb, note, fused)
+
+
+def _named(names: Sequence[str]) -> tuple[str, str, str]:
+    """What stands for steps of one family: the name with all keys, the name without any, the keys."""
+    if len(names) == 1:
+        return names[0], names[0], ""
+    head, tail, _ = _family(names[0])
+    keys = " ".join(_family(name)[2] for name in names)
+    return f"{head}[{keys}]{tail}", f"{head}{tail}", keys
+
+
+def _family(name: str) -> tuple[str, str, str]:
+    """A name as what stands before its key, what stands behind it, and the key."""
+    member = _MEMBER.fullmatch(name)
+    return (member["head"], member["tail"], member["key"]) if member else (name, "", "")
+
+
+def _work(node: Node) -> tuple[tuple[str, str, str], ...]:
+    """The verbs of the steps that a node does, each with the family of its result."""
+    return tuple((*_family(step.name)[:2], step.verb) for step in steps_of(node))
 
 
 def _note(tasks: tuple[Task, ...], node: Node, verb: str) -> str:

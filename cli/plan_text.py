@@ -10,7 +10,7 @@ from fusec.cli.amounts import size_text, time_text
 from fusec.cli.basis_text import basis_text
 from fusec.cli.columns import columns, shortened
 from fusec.cli.plan_places import places_text
-from fusec.cli.plan_rows import price_text, rows
+from fusec.cli.plan_rows import FUSED, price_text, rows
 from fusec.cli.reads_text import details_text, planned_text
 from fusec.compiler.cost import Range
 from fusec.compiler.ir import Check, Graph, Output
@@ -42,6 +42,7 @@ def _table(plan: Plan, graph: Graph, width: int, verbose: bool) -> str:
         reads = sum(task.cost.reads.likely for task in row.tasks)
         seconds = sum(task.seconds.likely for task in row.tasks)
         new = first.state == "new"
+        lines += [(step.node, FUSED, "-", "-", "-", first.grade, step.verb) for step in row.fused]
         lines.append(
             (
                 row.node,

@@ -19,6 +19,9 @@ def reason_text(reason: Reason) -> str:
             return f"{name} runs for the first time: no run in the store had it"
         case "lost":
             return f"{name} runs again because its result of run {reason.run} is no longer in the store"
+        case "fused":
+            made = f"run {reason.run} made `{reason.within}` of it in one pass over the rows"
+            return f"{name} has no result of its own: {made}"
         case "unfinished":
             return f"{name} runs because run {reason.run} ended before it was made"
         case _:

@@ -13,6 +13,7 @@ from fusec.cli.opening import open_store
 from fusec.cli.query.items import is_called, without_keys
 from fusec.compiler.ir import Keep
 from fusec.compiler.plan import Plan, decode_plan
+from fusec.compiler.rowpass import passed_through
 from fusec.compiler.slots import Input
 from fusec.compiler.typed import Typed
 from fusec.lang.diagnostics import closest
@@ -21,9 +22,10 @@ from fusec.runtime.kernel import RunError
 from fusec.runtime.session import Checked, Session
 from fusec.runtime.store import Store
 
-State = Literal["outside", "stored", "changed", "lost", "unfinished", "never"]
-"""`outside`: used where it lies. `lost`: made once, no longer in the store. `unfinished`: the same work was
-planned, and its run ended before it. `never`: no run had it."""
+State = Literal["outside", "stored", "changed", "lost", "fused", "unfinished", "never"]
+"""`outside`: used where it lies. `lost`: made once, no longer in the store. `fused`: done in one pass with
+what came of it, and not stored. `unfinished`: the same work was planned, and its run ended before it.
+`never`: no run had it."""
 
 
 class Told(NamedTuple):
@@ -37,6 +39,7 @@ class Told(NamedTuple):
 class Reason(NamedTuple):
     """The answer for one node. `run` is the run that it is told against, or that made what is stored.
 
+    `within` is the result of the pass that did it, for what is `fused`.
     `pinned` is false while a source that changed is known by its headers only.
     """
 
@@ -46,6 +49,7 @@ class Reason(NamedTuple):
     run: str | None = None
     causes: tuple[Told, ...] = ()
     pinned: bool = True
+    within: str = ""
 
 
 class _Past(NamedTuple):
@@ -115,7 +119,9 @@ def _reason(
     if past is None:
         return Reason(name, "never", id)
     if past.version.ids[twin] == id:
-        return Reason(name, "lost" if past.row.manifest else "unfinished", id, past.row.id)
+        within = passed_through(past.plan.graph()).get(twin, "")
+        state: State = "unfinished" if not past.row.manifest else "fused" if within else "lost"
+        return Reason(name, state, id, past.row.id, within=within)
     loose = {source.name for source in plan.sources if not source.facts.pinned_by_content}
     told = [_told(checked.typed, plan, past.plan, cause) for cause in causes(past.version, now, twin)]
     pinned = not any(t.cause.change.what == "content" and t.cause.node in loose for t in told)

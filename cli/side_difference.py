@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from fusec.cli.amounts_difference import amount_differences, place_differences, score_differences
+from fusec.cli.changes import version_of
 from fusec.cli.plan_difference import differences
 from fusec.cli.reads_difference import reads_differences
 from fusec.cli.sides import Side
 from fusec.cli.terms_difference import Limits, limit_differences
-from fusec.runtime.manifest import Manifest, compare
+from fusec.compiler.identity import PASS, ids_within
+from fusec.runtime.manifest import Manifest, NodeRecord, compare
 
 
 class Part(NamedTuple):
@@ -54,7 +56,7 @@ def _work(a: Side, b: Side) -> Iterator[str]:
         yield from differences(a.plan, b.plan)
         return
     old, new = _ids(a), _ids(b)
-    known, current = {id for _, id in old.values()}, {id for _, id in new.values()}
+    known, current = _mentioned(a, old), _mentioned(b, new)
     for name, (verb, id) in new.items():
         if id not in known:
             yield f"~ {name}: {verb}, made another way" if name in old else f"+ {name}: {verb}"
@@ -64,11 +66,29 @@ def _work(a: Side, b: Side) -> Iterator[str]:
 
 
 def _ids(side: Side) -> dict[str, tuple[str, str]]:
-    """Verb and identity of each node by name. A manifest says that much without its plan."""
+    """Verb and identity of each step by name. A manifest says that much without its plan."""
     if side.plan is not None:
-        return {task.name: (task.verb, task.id) for task in side.plan.tasks}
+        graph, ids = version_of(side.plan.graph())
+        return {name: (node.verb, ids[name]) for name, node in graph.nodes.items()}
     assert side.manifest is not None, "a side is a plan, a manifest or both"
-    return {node.name: (node.verb, node.id) for node in side.manifest.nodes}
+    return {name: (verb, id) for node in side.manifest.nodes for name, verb, id in _steps(node)}
+
+
+def _steps(node: NodeRecord) -> Iterator[tuple[str, str, str]]:
+    if node.verb != PASS:
+        yield node.name, node.verb, node.id
+        return
+    names, steps = node.slots["names"][1:], node.slots["steps"][1:]
+    for name, (_, verb, *_), id in zip(names, steps, ids_within(node.slots), strict=True):
+        yield name, verb, id
+
+
+def _mentioned(side: Side, steps: Mapping[str, tuple[str, str]]) -> set[str]:
+    """The identities of its steps and of what they take: what was read in place has no record of its own."""
+    found = {id for _, id in steps.values()}
+    if side.manifest is not None:
+        found |= {input.partition("-")[0] for node in side.manifest.nodes for input in node.inputs}
+    return found
 
 
 def _results(a: Manifest, b: Manifest) -> Iterator[str]:

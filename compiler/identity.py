@@ -26,7 +26,7 @@ OUTSIDE = frozenset({"uri"})
 def node_id(node: Node, ids: Mapping[str, str]) -> str:
     """64 hex digits; `ids` holds the identities of all inputs by node name."""
     if node.verb == PASS:
-        return _last_of(node, ids)
+        return ids_within({name: plain(node.slot(name), ids) for name in ("data", "steps")})[-1]
     slots = [[name, plain(value, ids)] for name, value in node.slots if name not in OUTSIDE]
     if not node.packages:
         return digest(["node", node.verb, node.revision, slots])
@@ -34,15 +34,16 @@ def node_id(node: Node, ids: Mapping[str, str]) -> str:
     return digest(["node", node.verb, node.revision, slots, packages])
 
 
-def _last_of(node: Node, ids: Mapping[str, str]) -> str:
-    """Steps that are done in one pass make what they make one after another."""
-    data, id = plain(node.slot("data"), ids), ""
-    for step in node.slot("steps"):
-        (_, revision), *slots = step.args
-        named = [["data", data], *([name, plain(value, ids)] for name, value in slots)]
-        id = digest(["node", step.name, revision, named])
-        data = ["ref", id, ""]
-    return id
+def ids_within(slots: Mapping[str, Any]) -> tuple[str, ...]:
+    """The identity of what each step of a pass makes, from the slots `data` and `steps` as plain values.
+
+    Steps that are done in one pass make what they make one after another.
+    """
+    data, found = slots["data"], []
+    for _, verb, (_, revision), *rest in slots["steps"][1:]:
+        found.append(digest(["node", verb, revision, [["data", data], *rest]]))
+        data = ["ref", found[-1], ""]
+    return tuple(found)
 
 
 def graph_ids(graph: Graph) -> dict[str, str]:

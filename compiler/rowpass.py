@@ -1,7 +1,8 @@
 """Several row-local steps as one node, `rows.pass`: what it holds, and which steps may change places.
 
-Its slot `steps` says what is made, in the order that was written; identity looks at nothing else. `sequence`,
-`columns`, `scan` and `sample` say how the pass goes about it, and change no byte.
+Its slot `steps` says what is made, in the order that was written; identity looks at nothing else. `names` are
+what the spec calls the results of these steps, the last being that of the pass. `sequence`, `columns`, `scan`
+and `sample` say how the pass goes about it, and change no byte.
 
 A filter may be done earlier than written where no step between can fail but for a missing value, and it can
 say what it asks of the columns before them. The run looks at every batch: with a missing value in a column
@@ -17,7 +18,7 @@ from fusec.compiler.identity import PASS
 from fusec.compiler.ir import Call, Graph, Node, Ref, goal_refs
 from fusec.compiler.rowexpr import Col, Expr, Op, RowProblem, column_type, columns_read
 from fusec.lang.column_types import ColumnType
-from fusec.lang.types import DataType, MapType
+from fusec.lang.types import DataType, MapType, Unknown
 
 ROW_LOCAL = ("filter", "select", "derive")
 Columns = Mapping[str, ColumnType]
@@ -29,15 +30,51 @@ def as_pass(node: Node) -> Node:
         return node
     slots = tuple(slot for slot in node.slots if slot[0] != "data")
     step = Call(node.verb, (("revision", node.revision), *slots))
-    return pass_node(node, data=node.slot("data"), steps=(step,), sequence=(0,))
+    return pass_node(node, data=node.slot("data"), names=(node.name,), steps=(step,), sequence=(0,))
 
 
 def pass_node(like: Node, **slots: Any) -> Node:
     """The node `like` as a pass, with these slots instead of those it has."""
-    blank = {"data": None, "columns": None, "scan": False, "sample": 0, "sequence": (), "steps": ()}
+    how = {"columns": None, "scan": False, "sample": 0, "sequence": ()}
+    blank = {"data": None, **how, "names": (), "steps": ()}
     old = dict(like.slots) if like.verb == PASS else {}
     values = {name: slots.get(name, old.get(name, value)) for name, value in blank.items()}
     return Node(like.name, PASS, 1, like.grade, tuple(values.items()), like.type, like.origin, like.packages)
+
+
+def unfused(graph: Graph) -> Graph:
+    """The graph with the steps of each pass as nodes again, under the names and identities they had.
+
+    Types and origins of results that no pass leaves behind are not kept: they are `Unknown` and empty.
+    """
+    nodes: dict[str, Node] = {}
+    for node in graph.nodes.values():
+        for step in steps_of(node):
+            nodes[step.name] = step
+    return graph.replace(nodes)
+
+
+def steps_of(node: Node) -> tuple[Node, ...]:
+    """The steps that a pass does, as they were written, each over the one before; any other node alone."""
+    if node.verb != PASS:
+        return (node,)
+    data, found = node.slot("data"), []
+    for name, step in zip(node.slot("names"), node.slot("steps"), strict=True):
+        (_, revision), *slots = step.args
+        rest = (node.type, node.origin) if name == node.name else (Unknown(), "")
+        found.append(Node(name, step.name, revision, node.grade, (("data", data), *slots), *rest))
+        data = Ref(name)
+    return tuple(found)
+
+
+def passed_through(graph: Graph) -> dict[str, str]:
+    """What leaves no result of its own, steps and scanned sources, each with the pass it is part of."""
+    found: dict[str, str] = {}
+    for node in graph.nodes.values():
+        if node.verb == PASS:
+            source = (node.slot("data").node,) if node.slot("scan") else ()
+            found |= dict.fromkeys((*source, *node.slot("names")[:-1]), node.name)
+    return found
 
 
 def users(graph: Graph) -> dict[str, list[str]]:

@@ -48,6 +48,7 @@ def _plain(reason: Reason) -> dict[str, object]:
         "state": reason.state,
         "id": reason.id,
         "run": reason.run,
+        "within": reason.within or None,
         "causes": [
             {
                 "node": told.cause.node,

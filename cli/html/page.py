@@ -17,7 +17,7 @@ from fusec.cli.charts.theme import CHARTS, MONO, SANS, THEME
 from fusec.cli.last_run import LastRun
 from fusec.cli.plan_curves import plan_curves
 from fusec.cli.plan_graph import plan_graph
-from fusec.cli.plan_rows import Row, price_text, rows
+from fusec.cli.plan_rows import FUSED, Row, price_text, rows
 from fusec.cli.plan_times import plan_timeline
 from fusec.compiler.cost import Range
 from fusec.compiler.ir import Check, Graph, Output
@@ -142,19 +142,15 @@ def _steps(plan: Plan, shown: Sequence[Row]) -> list[Step]:
     money = _cells(
         priced, lambda task: task.money or Range(), lambda value: quantity_text(value, "Money", currency)
     )
-    return [
-        Step(
-            row.family,
-            row.keys,
-            row.note,
-            row.state,
-            row.tasks[0].grade,
-            reads.get(row.node),
-            seconds.get(row.node),
-            money.get(row.node),
-        )
-        for row in shown
-    ]
+    found = []
+    for row in shown:
+        grade = row.tasks[0].grade
+        found += [
+            Step(step.family, step.keys, step.verb, FUSED, grade, None, None, None) for step in row.fused
+        ]
+        amounts = (cells.get(row.node) for cells in (reads, seconds, money))
+        found.append(Step(row.family, row.keys, row.note, row.state, grade, *amounts))
+    return found
 
 
 def _cells(

@@ -54,6 +54,7 @@ def _joined(first: Node, second: Node) -> Node:
         data=first.slot("data"),
         scan=first.slot("scan"),
         sequence=tuple(range(len(steps))),
+        names=(*first.slot("names"), *second.slot("names")),
         steps=steps,
     )
 

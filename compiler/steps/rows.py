@@ -14,9 +14,9 @@ from fusec.lang.types import Type
 class RowsPass(Step, verb="rows.pass", kernel="data.row_pass", subject="data"):
     """Several `filter`, `select` and `derive` steps in one pass over the rows.
 
-    `steps` are those that were written. `sequence` says in which order they are done, `columns` which are
-    read (all if none), `scan` whether they come from the files of a source and not from stored rows, and
-    `sample` how many of the first rows say which filter goes first.
+    `steps` are those that were written, `names` what the spec calls their results. `sequence` says in which
+    order they are done, `columns` which are read (all if none), `scan` whether they come from the files of a
+    source and not from stored rows, and `sample` how many of the first rows say which filter goes first.
     """
 
     data: Data
@@ -24,6 +24,7 @@ class RowsPass(Step, verb="rows.pass", kernel="data.row_pass", subject="data"):
     scan: bool = False
     sample: int = 0
     sequence: tuple[int, ...]
+    names: tuple[str, ...]
     steps: Annotated[tuple[Any, ...], ListOf(Plain("str"))]
 
     loads = ("pyarrow",)

@@ -17,6 +17,7 @@ from fusec.compiler.ir import Graph, Node, Output, Ref
 from fusec.compiler.passes import BY_NAME
 from fusec.compiler.passes.outline import Known, Outline
 from fusec.compiler.rowexpr import Col, Op
+from fusec.compiler.rowpass import unfused
 from fusec.lang.column_types import BOOL, FLOAT, INT, STR
 from fusec.lang.types import DataType, Unknown
 from fusec.runtime.kernel import Artifact, Context, Meter, RunError
@@ -196,6 +197,7 @@ def test_random_pipelines_come_to_the_same(folder: Folder, steps: Any, draw: Any
     after = optimized(graph, chosen)
     last = list(graph.nodes)[-1]
     assert graph_ids(after)[last] == graph_ids(graph)[last]
+    assert graph_ids(unfused(after)) == graph_ids(graph)
     assert folder.result(after, raw) == expected
     whole = optimized(graph)
     (node,) = (node for node in whole.nodes.values() if node.verb == PASS)
