@@ -65,15 +65,19 @@ class Ahead:
         self._held: Extent | None = None
         self._content = memoryview(b"")
         self._unused = 0
-        self._what = ""
+        self._what, self._again = "", False
 
-    def announce(self, extents: Sequence[Extent], what: str = "", *, at_once: bool = True) -> None:
+    def announce(
+        self, extents: Sequence[Extent], what: str = "", *, at_once: bool = True, again: bool = False
+    ) -> None:
         """What will be read next, in place of what was announced before: ordered extents, none over another.
 
-        `what` is how messages call it. Fetching starts `at_once`, or else with the first read. What is here
-        or on its way already and wanted still is not fetched again.
+        `what` is how messages call it. Fetching starts `at_once`, or else with the first read; what will be
+        read `again` soon may be kept on the way. What is here or on its way already and wanted still is not
+        fetched again, and what is in memory anyway is not fetched at all.
         """
-        self._what = what
+        self._what, self._again = what, again
+        extents = [extent for extent in extents if not self._file.at_hand(*extent)]
         # What is held stays: somebody may still look at it, until the next read.
         kept = [
             span
@@ -120,7 +124,7 @@ class Ahead:
             else:
                 following = self._starts[number + 1 : number + 2]
                 take = min([len(buffer), *(at - offset for at in following)])
-                fetched += self._file.read_into(buffer[:take], offset, what)
+                fetched += self._file.read_into(buffer[:take], offset, what, again=self._again)
             buffer, offset = buffer[take:], offset + take
         return fetched
 
@@ -142,7 +146,7 @@ class Ahead:
 
     def _fetch(self, start: int, stop: int) -> tuple[memoryview, int]:
         content = self._spaces.take(start, stop)
-        return content, self._file.read_into(content, start, self._what)
+        return content, self._file.read_into(content, start, self._what, again=self._again)
 
     def _in_hand(self) -> list[Extent]:
         return sorted([*self._coming, *([self._held] if self._held else [])])

@@ -44,12 +44,17 @@ class RangeFile(Protocol):
     version: str | None
     traffic: Traffic
 
-    def read_into(self, buffer: memoryview, offset: int, what: str = "") -> int:
+    def read_into(self, buffer: memoryview, offset: int, what: str = "", *, again: bool = False) -> int:
         """Fills a writable view of bytes with those at `offset`; returns how many came for it.
+
+        Bytes that are read `again` soon may be kept by a cache on the way.
 
         Raises RunError naming the file and `what` (a tensor, say), and `Changed` where the file is not the
         one that was opened.
         """
+
+    def at_hand(self, start: int, stop: int) -> bool:
+        """Whether the bytes of a range are in memory already, so that nobody need fetch them ahead."""
 
     def require_unchanged(self) -> None:
         """Raises `Changed` when reads so far may have seen different contents."""

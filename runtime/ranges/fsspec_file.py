@@ -33,7 +33,10 @@ class FsspecFile:
         file.read_into(memoryview(head), 0)
         return file, bytes(head)
 
-    def read_into(self, buffer: memoryview, offset: int, what: str = "") -> int:
+    def at_hand(self, start: int, stop: int) -> bool:
+        return False
+
+    def read_into(self, buffer: memoryview, offset: int, what: str = "", *, again: bool = False) -> int:
         where, end, reason = labelled(self.name, what), offset + len(buffer), ""
         if not buffer:
             return 0

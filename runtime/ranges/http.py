@@ -73,7 +73,10 @@ class HttpFile:
             return None
         return file, bytes(head[:got])
 
-    def read_into(self, buffer: memoryview, offset: int, what: str = "") -> int:
+    def at_hand(self, start: int, stop: int) -> bool:
+        return False
+
+    def read_into(self, buffer: memoryview, offset: int, what: str = "", *, again: bool = False) -> int:
         return self._fill(buffer, offset, what)
 
     def require_unchanged(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -35,34 +36,52 @@ class LocalFile:
             raise RunError(f"{path} cannot be read: {error.strerror}") from error
         state = os.fstat(self.fd)
         self.size, self._modified = state.st_size, state.st_mtime_ns
-        self.direct: int | None = None
+        self._lock, self._untried, self._past_cache = threading.Lock(), exact, -1
         if exact and hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self.fd, 0, 0, os.POSIX_FADV_RANDOM)
-            self.direct = _open_past_cache(path, self.fd)
 
-    def read_into(self, buffer: memoryview, offset: int, what: str = "") -> int:
-        name, count = labelled(self.name, what), len(buffer)
+    def read_into(self, buffer: memoryview, offset: int, what: str = "", *, again: bool = False) -> int:
+        name, count, done = labelled(self.name, what), len(buffer), 0
         first = min(count, -offset % PAGE)
         pages = (count - first) // PAGE
-        if self.direct is not None and pages >= _WORTH_IT and self._past_cache(buffer, offset, pages):
+        if not again and pages >= _WORTH_IT and in_step(buffer, offset) and self.leaves_out_cache:
             # The system hands out parts of pages only from its cache, where their neighbours find them.
-            last = first + pages * PAGE
             read_exactly(self.fd, buffer[:first], offset, name)
-            read_exactly(self.direct, buffer[first:last], offset + first, name, whole=PAGE)
-            read_exactly(self.fd, buffer[last:], offset + last, name)
-        else:
-            read_exactly(self.fd, buffer, offset, name)
+            done = first + self._read_pages(buffer[first : first + pages * PAGE], offset + first)
+        read_exactly(self.fd, buffer[done:], offset + done, name)
         self.traffic.count(bytes=count, requests=1)
         return count
+
+    def at_hand(self, start: int, stop: int) -> bool:
+        """Whether all bytes of a range are in the cache of the system."""
+        first, last = start // PAGE, -(-stop // PAGE)
+        return (pages_held(self.fd, first * PAGE, (last - first) * PAGE) or 0) >= last - first
+
+    @property
+    def leaves_out_cache(self) -> bool:
+        """Whether whole pages can be read past the cache; found out by the first who wants to."""
+        with self._lock:
+            if self._untried:
+                self._untried, self._past_cache = False, _open_past_cache(self.fd)
+        return self._past_cache >= 0
+
+    def _read_pages(self, pages: memoryview, offset: int) -> int:
+        """How many bytes of whole pages came past the cache; where that fails, it is tried through it."""
+        done = 0
+        # What is in the cache for the most part comes faster from there.
+        if 2 * (pages_held(self.fd, offset, len(pages)) or 0) * PAGE > len(pages):
+            return done
+        with suppress(OSError):
+            while done < len(pages) and (got := os.preadv(self._past_cache, [pages[done:]], offset + done)):
+                done += got - got % PAGE
+                if got % PAGE:
+                    break
+        return done
 
     def announce(self, offset: int, count: int) -> None:
         """Has the system fetch a range into its cache, from where it is copied inside the system next."""
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self.fd, offset, count, os.POSIX_FADV_WILLNEED)
-
-    def _past_cache(self, buffer: memoryview, offset: int, pages: int) -> bool:
-        """Whether a range can leave out the cache, and is not there for the most part, which is faster."""
-        return in_step(buffer, offset) and 2 * (pages_held(self.fd, offset, pages * PAGE) or 0) <= pages
 
     def require_unchanged(self) -> None:
         state = os.fstat(self.fd)
@@ -71,8 +90,8 @@ class LocalFile:
 
     def close(self) -> None:
         os.close(self.fd)
-        if self.direct is not None:
-            os.close(self.direct)
+        if self._past_cache >= 0:
+            os.close(self._past_cache)
 
     def __enter__(self) -> Self:
         return self
@@ -90,7 +109,8 @@ def allow_open(count: int) -> None:
     wanted = 2 * count + _OTHERS
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+        with suppress(OSError, ValueError):  # a sandbox may forbid it, and the files may be few enough
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 def in_step(buffer: memoryview, offset: int) -> bool:
@@ -102,37 +122,30 @@ def _address(buffer: memoryview) -> int:
     return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
 
 
-def read_exactly(fd: int, view: memoryview, offset: int, name: str, *, whole: int = 1) -> None:
-    """Fills a view of bytes from `offset` of an open file on. RunError if it cannot.
-
-    Reads come in multiples of `whole` bytes, but for one that meets the end of the file.
-    """
+def read_exactly(fd: int, view: memoryview, offset: int, name: str) -> None:
+    """Fills a view of bytes from `offset` of an open file on. RunError if it cannot."""
     while view:
         try:
             got = os.preadv(fd, [view], offset)
         except OSError as error:
             raise RunError(f"{name} cannot be read at byte {offset}: {error.strerror}") from error
-        if got == 0 or got % whole:
-            raise RunError(f"{name} ended at byte {offset + got}: it was cut short while it was being read")
+        if got == 0:
+            raise RunError(f"{name} ended at byte {offset}: it was cut short while it was being read")
         view, offset = view[got:], offset + got
 
 
-def _open_past_cache(path: Path, fd: int) -> int | None:
-    """A second descriptor, or None where the file system or the system cannot, or nobody could tell what is
-    in the cache: what is there must come from there. `FUSEC_DIRECT_READS=0` is for file systems that can, but
-    had better not."""
+def _open_past_cache(fd: int) -> int:
+    """A second descriptor of an open file for reads past the cache, or -1.
+
+    What is in the cache must come from there, so there is none where the system does not tell: before
+    Linux 6.5, and on file systems that keep it elsewhere. `FUSEC_DIRECT_READS=0` is for those that had better
+    not be asked.
+    """
     if os.environ.get("FUSEC_DIRECT_READS") == "0" or not hasattr(os, "O_DIRECT"):
-        return None
-    if pages_held(fd, 0, PAGE) is None:
-        return None
+        return -1
     with suppress(OSError):
-        direct = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECT)
-        try:
-            # What some file systems refuse only when it is done.
-            probe = memoryview(bytearray(2 * PAGE))
-            os.preadv(direct, [probe[-_address(probe) % PAGE :][:PAGE]], 0)
-        except OSError:
-            os.close(direct)
-            raise
-        return direct
-    return None
+        os.pread(fd, 1, 0)
+        if pages_held(fd, 0, PAGE):
+            # Opened as what is open already: another file may be at its path by now.
+            return os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECT)
+    return -1

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import sys
 
-PAGE = 4096
+PAGE = max(4096, mmap.PAGESIZE)
 """Bytes. Also what positions, lengths and addresses of reads past the cache are multiples of."""
 
-_CACHESTAT = 451  # the same number on every architecture of Linux, from 6.5 on
+_CACHESTAT = 451  # of Linux on x86-64 and ARM, from 6.5 on
 _syscall = getattr(ctypes.CDLL(None, use_errno=True), "syscall", None)
 
 

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from fusec.runtime.kernel import Method
 from fusec.runtime.kernels.merge import histograms, selection
 from fusec.runtime.kernels.merge.cuts import Query, magnitude_bits
 
@@ -27,6 +29,9 @@ class Changes:
         for at in range(self.begin, self.end, self.tile):
             yield Tile(self.whole, at, min(at + self.tile, self.end))
 
+    def only(self, experts):
+        return self
+
     def part(self, begin, end):
         return Changes(self.whole, self.tile, begin, end)
 
@@ -45,18 +50,18 @@ class Tile:
         return self.values.copy()
 
 
-@pytest.fixture(params=["held", "bracket", "frequent", "unmarked", "overflow", "histograms"])
+@pytest.fixture(params=["held", "bracket", "frequent", "unmarked", "narrowed", "overflow", "histograms"])
 def way(request, monkeypatch):
     """Small limits, so that small tensors go the way of large ones."""
     if request.param != "held":
         for name, value in {"HELD": 0, "PIECE": 2, "PIECES": 3, "APART": 20}.items():
             monkeypatch.setattr(selection, name, value)
-    if request.param in ("bracket", "overflow"):
+    if request.param in ("bracket", "narrowed", "overflow"):
         monkeypatch.setattr(selection, "_FREQUENT", 0)  # nothing is frequent
     if request.param == "unmarked":
         monkeypatch.setattr(selection, "MARKED", 0)
-    if request.param == "overflow":
-        monkeypatch.setattr(selection, "CANDIDATES", 0)
+    if request.param in ("narrowed", "overflow"):
+        monkeypatch.setattr(selection, "CANDIDATES", 10 if request.param == "narrowed" else 0)
     if request.param == "histograms":
         monkeypatch.setattr(selection, "_by_bracket", lambda t, _, q: histograms.find_by_histograms(t, q))
     monkeypatch.setattr(histograms, "PART", 7)
@@ -109,3 +114,10 @@ def test_values_that_many_share_are_counted_not_collected():
     stays = cut.above(magnitude_bits(delta, out=np.empty_like(delta)), 0)
     assert np.count_nonzero(stays) == k
     assert np.array_equal(np.flatnonzero(stays), np.sort(np.argsort(-np.abs(delta), kind="stable")[:k]))
+
+
+def test_no_expert_is_fetched_for_a_pass_over_others(assert_reads_as_planned):
+    """More experts than share a pass over the base."""
+    random = torch.Generator().manual_seed(0)
+    models = [{"w": torch.randn(64, 32, generator=random)} for _ in range(selection.TOGETHER + 3)]
+    assert_reads_as_planned(models, Method("ties", {"density": 0.4, "scale": 1.0, "normalize": True}))

@@ -19,7 +19,10 @@ class Remembering:
         self.read: list[int] = []
         self.requests = 0
 
-    def read_into(self, buffer: memoryview, offset: int, what: str = "") -> int:
+    def at_hand(self, start: int, stop: int) -> bool:
+        return False
+
+    def read_into(self, buffer: memoryview, offset: int, what: str = "", *, again: bool = False) -> int:
         if offset + len(buffer) > len(CONTENT):
             raise RunError(f"the file: {what} ends")
         buffer[:] = CONTENT[offset : offset + len(buffer)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fusec.runtime.kernels.merge.changes import Source, Stored
 from fusec.runtime.kernels.merge.codec import STORED
@@ -13,24 +13,34 @@ STRETCH = 1 << 21
 """Elements that are announced at least, beyond what is read now."""
 
 
-def announce(reader: Reader, job: Merge, start: int, stop: int, *, base: bool, more: bool) -> None:
-    """Starts to fetch what a merge reads of its experts between two flat indices, and of a sure `base`."""
-    ranges, of_base = _ranges(job, start, stop), [_bytes(job.base, start, stop)]
+def announce(
+    reader: Reader,
+    job: Merge,
+    start: int,
+    stop: int,
+    *,
+    experts: Sequence[int],
+    base: bool,
+    more: bool,
+    again: bool,
+) -> None:
+    """Starts to fetch what a merge reads of some experts between two flat indices, and of a sure `base`."""
+    ranges, of_base = _ranges(job, start, stop, experts), [_bytes(job.base, start, stop)]
     if base:
-        reader.announce([*ranges, *of_base], more=more)
+        reader.announce([*ranges, *of_base], more=more, again=again)
     else:
-        reader.announce(ranges, perhaps=of_base, more=more)
+        reader.announce(ranges, perhaps=of_base, more=more, again=again)
 
 
-def _ranges(job: Merge, start: int, stop: int) -> Iterator[Range]:
-    fetched = None if job.reads is None else job.reads.fetched
-    for i, change in enumerate(job.experts):
+def _ranges(job: Merge, start: int, stop: int, experts: Sequence[int]) -> Iterator[Range]:
+    fetched = None if job.reads is None else job.reads.fetched(tuple(experts))
+    for place, change in enumerate(job.experts[i] for i in experts):
         source = change.change if isinstance(change, Stored) else change
         if isinstance(source, Source):
             if job.reads is None or fetched is None:
                 yield _bytes(source, start, stop)
             else:
-                runs = job.reads.runs(start, stop, fetched[i])
+                runs = job.reads.runs(start, stop, fetched[place])
                 yield from (_bytes(source, begin, end) for begin, end, wanted in runs if wanted)
 
 

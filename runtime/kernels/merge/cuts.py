@@ -47,7 +47,7 @@ def magnitude_bits(delta: F32, out: F32) -> U32:
 
 def magnitudes(tensor: Tensor, experts: Sequence[int]) -> Iterator[tuple[int, int, U32]]:
     """Place in `experts`, flat index of the first element and bits, tile by tile; overwritten each time."""
-    for tile in tensor.tiles(_BUFFERS):
+    for tile in tensor.only(experts).tiles(_BUFFERS):
         base = tile.base(0)
         for i, expert in enumerate(experts):
             delta = tile.delta(expert, base, 1)

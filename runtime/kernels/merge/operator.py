@@ -80,6 +80,9 @@ class Tensor(Protocol):
     def row_tiles(self, buffers: int) -> Iterator[Tile]:
         """The same in tiles of whole rows of the last axis; a tensor of one axis is one row."""
 
+    def only(self, experts: Sequence[int]) -> Tensor:
+        """The same tensor where tiles are asked for no other experts: others are not fetched ahead."""
+
     def part(self, begin: int, end: int) -> Tensor:
         """The same tensor between two flat indices: its tiles are only those."""
 

@@ -90,18 +90,26 @@ class Reader:
         """
         found, came = self._ahead[source.path].look(offset, space.nbytes)
         if found is not None:
-            return np.frombuffer(found, space.dtype), came
+            return np.frombuffer(found.toreadonly(), space.dtype), came
         return space, self.read(source, offset, space)
 
     def read(self, source: Source, offset: int, out: NDArray) -> int:
         """Fills a contiguous array with the bytes at `offset` of the file of a source."""
         return self._ahead[source.path].read_into(byte_view(out), offset, f"tensor `{source.tensor.name}`")
 
-    def announce(self, ranges: Iterable[Range], perhaps: Iterable[Range] = (), *, more: bool = False) -> None:
+    def announce(
+        self,
+        ranges: Iterable[Range],
+        perhaps: Iterable[Range] = (),
+        *,
+        more: bool = False,
+        again: bool = False,
+    ) -> None:
         """What this worker reads next of these files, in place of what it announced of them before.
 
         Of what it reads `perhaps`, nothing is fetched before it reads the first of it. What is here already
-        is fetched again, unless it goes on from there with `more`.
+        is fetched again, unless it goes on from there with `more`. What is read `again` by a later pass may
+        stay in the cache of the system.
         """
         extents: dict[Path, list[Extent]] = {}
         what: dict[Path, str] = {}
@@ -116,7 +124,7 @@ class Reader:
         for path, wanted in extents.items():
             if not more:
                 self._ahead[path].forget()
-            self._ahead[path].announce(_joined(wanted), what[path], at_once=path in sure)
+            self._ahead[path].announce(_joined(wanted), what[path], at_once=path in sure, again=again)
 
     def copy(
         self, source: Source, start: int, count: int, writer: ModelWriter, name: str, offset: int

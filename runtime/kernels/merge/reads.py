@@ -50,12 +50,22 @@ class Reads:
         """(K, B): whether bytes of the expert are read."""
         return self.read & ~self.zero
 
+    def fetched(self, experts: tuple[int, ...]) -> Flags:
+        """(len(experts), B): whether the bytes come from the expert's own file, where only these experts are
+        looked at, and not from one before it among them with the same."""
+        if experts not in self._fetched:
+            self._fetched[experts] = self._first_of_equals(experts)
+        return self._fetched[experts]
+
     @cached_property
-    def fetched(self) -> Flags:
-        """(K, B): whether the bytes come from the expert's own file, not from one before it with the same."""
-        found = np.zeros_like(self.taken)
+    def _fetched(self) -> dict[tuple[int, ...], Flags]:
+        return {}
+
+    def _first_of_equals(self, experts: tuple[int, ...]) -> Flags:
+        taken, owners = self.taken[list(experts)], self.owner[list(experts)]
+        found = np.zeros_like(taken)
         for owner in range(len(self.owner)):
-            sharing = self.taken & (self.owner == owner)
+            sharing = taken & (owners == owner)
             found |= sharing & (sharing.cumsum(axis=0) == 1)
         return found
 

@@ -100,6 +100,7 @@ def rescale_l1(tensor: Tensor, masks: Sequence[Mask | None], *, by_rows: bool) -
 def _look(part: Tensor, masks: dict[int, Mask], by_rows: bool, remember: bool) -> dict[int, _Part]:
     whole, kept = ({i: ChunkSums() for i in masks} for _ in range(2))
     stays: dict[int, list[NDArray[np.bool_]]] = {i: [_NONE] for i in masks}
+    part = part.only(list(masks))
     for tile in part.row_tiles(_BUFFERS) if by_rows else part.tiles(_BUFFERS):
         base = tile.base(0)
         for i, mask in masks.items():

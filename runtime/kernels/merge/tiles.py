@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -37,12 +37,17 @@ _SPARES = 3
 
 @dataclass
 class TensorView:
-    """`Tensor` of `operator.py`, or its part from flat index `begin` to `end`, as one worker reads it."""
+    """`Tensor` of `operator.py`, or its part from flat index `begin` to `end`, as one worker reads it.
+
+    `experts` are those that are looked at, all if None; what is read `again` is so by a later pass.
+    """
 
     job: Merge
     worker: Worker
     begin: int = 0
     end: int | None = None
+    experts: Sequence[int] | None = None
+    again: bool = False
 
     @property
     def name(self) -> str:
@@ -68,12 +73,15 @@ class TensorView:
         rows = max(1, tile_size(self.job, buffers) // columns)
         yield from self._cut(rows * columns, buffers, None)
 
+    def only(self, experts: Sequence[int]) -> TensorView:
+        return replace(self, experts=experts)
+
     def part(self, begin: int, end: int) -> TensorView:
-        return TensorView(self.job, self.worker, begin, end)
+        return replace(self, begin=begin, end=end)
 
     def spread(self, ranges: Sequence[tuple[int, int]], work: Callable[[Tensor], T]) -> list[T]:
         def task(begin: int, end: int) -> Callable[[Worker], T]:
-            return lambda worker: work(TensorView(self.job, worker, begin, end))
+            return lambda worker: work(replace(self, worker=worker, begin=begin, end=end))
 
         return self.worker.shelf.share(self.name, [task(*bounds) for bounds in ranges], self.worker)
 
@@ -93,7 +101,7 @@ class TensorView:
         for at, count in split_at_blocks(self.begin, stop, size, block):
             if announced < min(stop, at + count + STRETCH):
                 more, announced = announced > self.begin, min(stop, at + count + 2 * STRETCH)
-                self.worker.announce(self.job, at, announced, more=more)
+                self.worker.announce(self, at, announced, more=more)
             yield TileView(self.job, self.worker, at, count, buffers)
 
 

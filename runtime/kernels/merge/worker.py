@@ -29,6 +29,7 @@ from fusec.runtime.kernels.merge.units import Unit
 from fusec.runtime.sources.adapter import Factor
 
 _COMPUTED, _BASE, _EARLIER = range(3)
+_PIECE = WORKING_SET // 4  # elements of a factor that are read at a time
 
 # An overflow on the way shows in the result, where it is an error.
 _IN_THE_RESULT: dict[str, Any] = {"over": "ignore", "invalid": "ignore"}
@@ -58,6 +59,12 @@ class Worker:
         self._seals = Seals()
 
     def do(self, unit: Unit) -> None:
+        try:
+            self._do(unit)
+        finally:
+            self.reader.forget()
+
+    def _do(self, unit: Unit) -> None:
         match unit.job:
             case Merge() as job:
                 for _ in self.steps(job, unit):
@@ -74,16 +81,17 @@ class Worker:
             case SameHead(head, embedding):
                 problem = f"{head} differs from `{embedding.tensor.name}`, but the base ties the two"
                 self.expert_bytes += sum(self._require_equal(embedding, head, problem))
-        self.reader.forget()
 
-    def announce(self, job: Merge, start: int, stop: int, *, more: bool) -> None:
+    def announce(self, tensor: TensorView, start: int, stop: int, *, more: bool) -> None:
         """What is read of a tensor next, between two flat indices; told once by all who share a scan.
 
         With `more` it goes on from what was announced before.
         """
         if self.scan is None or self.scan.is_news(stop):
+            job = tensor.job
             base = type(self.operators(job.target.name)) in self.based
-            announce(self.reader, job, start, stop, base=base, more=more)
+            experts = range(len(job.experts)) if tensor.experts is None else tensor.experts
+            announce(self.reader, job, start, stop, experts=experts, base=base, more=more, again=tensor.again)
 
     def count_unused(self, bases: Container[Path]) -> None:
         """Counts what came of files and no read was given; `bases` are those of the base."""
@@ -114,7 +122,7 @@ class Worker:
 
     def _prepared(self, job: Merge, operator: Operator) -> Callable[[Tile], F32]:
         def start() -> Callable[[Tile], F32]:
-            return operator.start(TensorView(job, self))
+            return operator.start(TensorView(job, self, again=True))
 
         with np.errstate(**_IN_THE_RESULT):
             return self.shelf.get(job.target.name, "start", start, helper=self)
@@ -234,8 +242,8 @@ class Worker:
 
     def _factor(self, path: Path, factor: Factor) -> F32:
         source, values = Source(path, factor.tensor), np.empty(factor.tensor.elements, np.float32)
-        for at in range(0, values.size, WORKING_SET):
-            piece = values[at : at + WORKING_SET]
+        for at in range(0, values.size, _PIECE):
+            piece = values[at : at + _PIECE]
             self.expert_bytes += self._fetch(source, at, self._raw_for(source, piece), piece)[1]
         matrix = values.reshape(factor.tensor.shape)
         return matrix if factor.across else np.ascontiguousarray(matrix.T)
