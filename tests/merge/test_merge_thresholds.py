@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 from fusec.runtime.kernel import Method
 from fusec.runtime.kernels.merge import histograms, selection
 from fusec.runtime.kernels.merge.cuts import Query, magnitude_bits
+from fusec.runtime.ranges.local import LocalFile
 
 FEW_VALUES = st.sampled_from([0.0, -0.0, 0.5, -0.5, 0.25, 1e-42, 3.0])
 ANY_VALUE = st.floats(-4, 4, width=32)
@@ -116,8 +117,9 @@ def test_values_that_many_share_are_counted_not_collected():
     assert np.array_equal(np.flatnonzero(stays), np.sort(np.argsort(-np.abs(delta), kind="stable")[:k]))
 
 
-def test_no_expert_is_fetched_for_a_pass_over_others(assert_reads_as_planned):
-    """More experts than share a pass over the base."""
+def test_no_expert_is_fetched_for_a_pass_over_others(assert_reads_as_planned, monkeypatch):
+    """More experts than share a pass over the base, on a disk where nothing is in memory yet."""
+    monkeypatch.setattr(LocalFile, "at_hand", lambda self, start, stop: False)
     random = torch.Generator().manual_seed(0)
     models = [{"w": torch.randn(64, 32, generator=random)} for _ in range(selection.TOGETHER + 3)]
     assert_reads_as_planned(models, Method("ties", {"density": 0.4, "scale": 1.0, "normalize": True}))

@@ -27,11 +27,8 @@ def find_by_histograms(tensor: Tensor, queries: Sequence[Query]) -> list[Cut]:
     """The cut of each query, in three passes over the tensor for all of them."""
     if not queries:
         return []
-    experts = sorted({query.expert for query in queries})
-    parts = [(at, min(at + PART, tensor.elements)) for at in range(0, tensor.elements, PART)]
-    high = _Counts(experts, queries, [None] * len(queries))
-    tensor.spread(parts, high.add)
-    tops = [_descend(bins, query.rank) for bins, query in zip(high.bins, queries, strict=True)]
+    tops = upper_bins(tensor, queries)
+    experts, parts = _experts(queries), _parts(tensor)
     low = _Counts(experts, queries, [top for top, _ in tops])
     tensor.spread(parts, low.add)
     bottoms = [_descend(bins, rank) for bins, (_, rank) in zip(low.bins, tops, strict=True)]
@@ -44,6 +41,23 @@ def find_by_histograms(tensor: Tensor, queries: Sequence[Query]) -> list[Cut]:
         before = int(reached[here - 1, n]) if here else 0
         cuts.append(Cut(kth, nth_equal(tensor.part(*parts[here]), query.expert, kth, rank - before)))
     return cuts
+
+
+def upper_bins(tensor: Tensor, queries: Sequence[Query]) -> list[tuple[int, int]]:
+    """The upper 15 bits of each query's k-th, and its rank from the top among their equals; in one pass."""
+    if not queries:
+        return []
+    counts = _Counts(_experts(queries), queries, [None] * len(queries))
+    tensor.spread(_parts(tensor), counts.add)
+    return [_descend(bins, query.rank) for bins, query in zip(counts.bins, queries, strict=True)]
+
+
+def _experts(queries: Sequence[Query]) -> list[int]:
+    return sorted({query.expert for query in queries})
+
+
+def _parts(tensor: Tensor) -> list[tuple[int, int]]:
+    return [(at, min(at + PART, tensor.elements)) for at in range(0, tensor.elements, PART)]
 
 
 class _Counts:

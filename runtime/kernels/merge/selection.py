@@ -6,17 +6,20 @@ k-th. The rest is scanned once, counting what lies above and collecting what lie
 read once. Changes of 16-bit weights take few values: of a value that is frequent in the pieces a bit for each
 element says where it is. In tensors too large for that it is counted tile by tile, and if it is the k-th, one
 tile is read again to see which of its elements stay.
-Where the bracket misses, or too much lies inside, histograms find the k-th in more passes.
+Where the sample says that too much would lie inside, one pass of counting sets the bracket. Where a bracket
+misses, or holds too much after all, histograms find the k-th in more passes.
 
-What is held is bounded for all experts of a pass together, so memory grows neither with them nor with the
-tensor; only the share of a tensor that a bracket may hold shrinks.
+What is held is bounded for all experts together, so memory grows neither with them nor with the tensor.
+Experts whose brackets do not fit next to each other are scanned one after the other: each is still read once,
+and only the base again.
 """
 
 from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -24,21 +27,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusec.runtime.kernels.merge.cuts import Cut, Query, magnitudes
-from fusec.runtime.kernels.merge.histograms import find_by_histograms, nth_equal
+from fusec.runtime.kernels.merge.histograms import find_by_histograms, nth_equal, upper_bins
 from fusec.runtime.kernels.merge.operator import Tensor
 
 U32 = NDArray[np.uint32]
 
 TOGETHER = 8
-"""Experts that share one pass over the base."""
+"""Experts that share one pass over the base, if memory allows."""
 
 HELD = 1 << 20  # elements of which all magnitudes are held: 4 MiB an expert
 PIECE = 1 << 12  # elements of a piece of the sample
 PIECES = 32  # the fewest of a tensor
 APART = 1 << 18  # elements from one piece to the next of a larger one
 SAMPLED = 1 << 24  # elements of all pieces of a group: 64 MiB
-CANDIDATES = 1 << 19  # elements inside a bracket, 8 bytes each, of a tensor of up to 32 M elements
-_SHARE, _MOST = 6, 12 << 20  # of a larger one: one in 64, and of all brackets of a group: 96 MiB
+CANDIDATES = 12 << 20  # elements inside all brackets that are scanned together, 8 bytes each: 96 MiB
 _FREQUENT = 7  # in more than one of 128 elements, as a shift
 MARKED = 1 << 28  # bits that mark where the frequent values of a group are: 32 MiB
 _DEVIATIONS = 6  # from the sample's k-th to the ends of the bracket
@@ -66,27 +68,29 @@ def _by_partition(tensor: Tensor, experts: Sequence[int], queries: Sequence[Quer
 
 def _select(bits: U32, rank: int) -> Cut:
     """The cut behind the `rank` largest of a whole tensor's `bits`."""
-    kth, nth = _kth(bits, rank)
+    kth, nth = _kth(bits.copy(), rank)
     return Cut(kth, int(np.flatnonzero(bits == kth)[nth]))
 
 
 def _kth(bits: U32, rank: int) -> tuple[int, int]:
-    """The `rank` largest, from 1, and its number, from 0, among its equals."""
-    kth = int(np.partition(bits, bits.size - rank)[bits.size - rank])
+    """The `rank` largest, from 1, and its number, from 0, among its equals; `bits` get another order."""
+    bits.partition(bits.size - rank)
+    kth = int(bits[bits.size - rank])
     return kth, rank - int(np.count_nonzero(bits > kth)) - 1
 
 
 class _Bracket(NamedTuple):
-    """Bits between which the k-th largest of expert number `expert` of the group is expected.
+    """Bits between which a k-th largest is expected.
 
     `frequent` are those that many elements have, largest first; `marked` says whether to note which.
+    `expected` is how many others should lie inside.
     """
 
-    expert: int
     low: int
     high: int
     frequent: tuple[int, ...]
-    marked: bool
+    expected: int
+    marked: bool = True
 
 
 class _Look(NamedTuple):
@@ -120,26 +124,56 @@ def _by_bracket(tensor: Tensor, experts: Sequence[int], queries: Sequence[Query]
     held = np.empty((len(experts), len(pieces), PIECE), np.uint32)
     starts = [start for start, _ in pieces]
     tensor.spread(pieces, partial(_hold, experts=experts, held=held, starts=starts))
-    brackets = [
-        _bracket(held[i], i, query.rank, tensor.elements)
-        for query in queries
-        for i in [experts.index(query.expert)]
-    ]
-    if tensor.elements * sum(len(bracket.frequent) for bracket in brackets) > MARKED:
-        brackets = [bracket._replace(marked=False) for bracket in brackets]
-    most = min(max(CANDIDATES, tensor.elements >> _SHARE), _MOST // len(queries))
-    rooms = [_Room(most) for _ in queries]
-    scans = tensor.spread(gaps, partial(_scan, experts=experts, brackets=brackets, rooms=rooms))
-    cuts: list[Cut | None] = []
-    for n, (bracket, query) in enumerate(zip(brackets, queries, strict=True)):
-        looks = [
-            _look(bits, start, bracket) for bits, (start, _) in zip(held[bracket.expert], pieces, strict=True)
-        ]
-        looks += [look for scan in scans for look in scan[n]]
-        cuts.append(_resolve(tensor, sorted(looks, key=lambda look: look.start), bracket, query))
-    missed = [query for query, cut in zip(queries, cuts, strict=True) if cut is None]
-    found = iter(find_by_histograms(tensor, missed))
-    return [next(found) if cut is None else cut for cut in cuts]
+    samples = {query: held[experts.index(query.expert)] for query in queries}
+    planned = CANDIDATES - CANDIDATES // 8  # what is expected is not exact
+    brackets = _brackets(tensor, samples, planned // max(Counter(query.expert for query in queries).values()))
+    looks = {
+        query: [_look(bits, start, bracket) for bits, start in zip(samples[query], starts, strict=True)]
+        for query, bracket in brackets.items()
+    }
+    del held, samples  # the brackets' candidates take their place
+    cuts: dict[Query, Cut] = {}
+    for together in _rounds(brackets, planned):
+        found = _scan(tensor, gaps, {query: brackets[query] for query in together})
+        for query in together:
+            mine = looks.pop(query) + found.pop(query)
+            cut = _resolve(tensor, sorted(mine, key=lambda look: look.start), brackets[query], query)
+            del mine  # before others are collected
+            if cut is not None:
+                cuts[query] = cut
+    missed = [query for query in queries if query not in cuts]
+    cuts.update(zip(missed, find_by_histograms(tensor, missed), strict=True))
+    return [cuts[query] for query in queries]
+
+
+def _brackets(tensor: Tensor, samples: Mapping[Query, U32], most: int) -> dict[Query, _Bracket]:
+    """The bracket of each query whose sample (pieces, PIECE) says that no more than `most` lie inside."""
+    bounds = {query: _bounds(pieces, query.rank / tensor.elements) for query, pieces in samples.items()}
+    brackets = {query: _bracket(samples[query], *bounds[query], tensor.elements) for query in samples}
+    wide = [query for query, bracket in brackets.items() if bracket.expected > most]
+    for query, (top, _) in zip(wide, upper_bins(tensor, wide), strict=True):
+        brackets[query] = _bracket(samples[query], max(1, top << 16), top << 16 | 0xFFFF, tensor.elements)
+    marks = tensor.elements * sum(len(bracket.frequent) for bracket in brackets.values())
+    return {
+        query: bracket._replace(marked=marks <= MARKED)
+        for query, bracket in brackets.items()
+        if bracket.expected <= most
+    }
+
+
+def _rounds(brackets: Mapping[Query, _Bracket], planned: int) -> list[list[Query]]:
+    """The queries that are scanned together, those of an expert always."""
+    rounds: list[list[Query]] = []
+    left = -1
+    for expert in dict.fromkeys(query.expert for query in brackets):
+        mine = [query for query in brackets if query.expert == expert]
+        expected = sum(brackets[query].expected for query in mine)
+        if expected > left:
+            rounds.append([])
+            left = planned
+        rounds[-1] += mine
+        left -= expected
+    return rounds
 
 
 def _layout(elements: int, most: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
@@ -161,21 +195,27 @@ def _hold(part: Tensor, experts: Sequence[int], held: U32, starts: Sequence[int]
         held[i, piece, at : at + bits.size] = bits
 
 
-def _bracket(pieces: U32, expert: int, rank: int, elements: int) -> _Bracket:
-    """Where the element of a rank should lie, judging by the pieces (rows)."""
-    share = rank / elements
+def _bounds(pieces: U32, share: float) -> tuple[int, int]:
+    """Bits between which the last of the largest `share` should lie, judging by the pieces (rows)."""
     flat = np.sort(pieces, axis=None)
-    middle = _from_top(flat, share)
-    # Elements of a piece resemble each other, so it is pieces that are counted.
-    apart = float(np.std((pieces > middle).mean(axis=1))) / len(pieces) ** 0.5
-    off = _DEVIATIONS * apart + len(pieces) / flat.size
+    above = (pieces > _from_top(flat, share)).mean(axis=1)
+    # Elements of a piece resemble each other, so it is pieces that are counted. Each stretch has one, so what
+    # differs between regions is no error of the sample: only what differs between neighbours is.
+    pairs = len(pieces) // 2
+    apart = float(np.linalg.norm(above[0 : 2 * pairs : 2] - above[1 : 2 * pairs : 2])) / (2 * pairs)
+    off = _DEVIATIONS * apart + PIECES / flat.size
     # Zeros need no looking at: whether they are kept or not, they are zeros.
     low = max(1, _from_top(flat, share + off)) if share + off < 1 else 1
     high = max(low, _from_top(flat, share - off)) if share > off else _TOP
-    inside = flat[np.searchsorted(flat, low) : np.searchsorted(flat, high, "right")]
+    return low, high
+
+
+def _bracket(pieces: U32, low: int, high: int, elements: int) -> _Bracket:
+    inside = pieces[(pieces >= low) & (pieces <= high)]
     values, counts = np.unique(inside, return_counts=True)
-    frequent = values[counts > flat.size >> _FREQUENT][::-1].tolist()
-    return _Bracket(expert, low, high, tuple(frequent), marked=True)
+    often = counts > pieces.size >> _FREQUENT
+    expected = int(counts[~often].sum()) * elements // pieces.size
+    return _Bracket(low, high, tuple(values[often][::-1].tolist()), expected)
 
 
 def _from_top(rising: U32, share: float) -> int:
@@ -183,16 +223,27 @@ def _from_top(rising: U32, share: float) -> int:
 
 
 def _scan(
-    part: Tensor, experts: Sequence[int], brackets: Sequence[_Bracket], rooms: Sequence[_Room]
-) -> list[list[_Look]]:
-    looks: list[list[_Look]] = [[] for _ in brackets]
+    tensor: Tensor, ranges: Sequence[tuple[int, int]], brackets: Mapping[Query, _Bracket]
+) -> dict[Query, list[_Look]]:
+    """What the ranges have of each bracket, whose candidates all together are held."""
+    spare = (CANDIDATES - sum(bracket.expected for bracket in brackets.values())) // len(brackets)
+    rooms = {query: _Room(bracket.expected + spare) for query, bracket in brackets.items()}
+    parts = tensor.spread(ranges, partial(_scan_part, brackets=brackets, rooms=rooms))
+    return {query: [look for looks in parts for look in looks[query]] for query in brackets}
+
+
+def _scan_part(
+    part: Tensor, brackets: Mapping[Query, _Bracket], rooms: Mapping[Query, _Room]
+) -> dict[Query, list[_Look]]:
+    looks: dict[Query, list[_Look]] = {query: [] for query in brackets}
+    experts = sorted({query.expert for query in brackets})
     for i, start, bits in magnitudes(part, experts):
-        for n, bracket in enumerate(brackets):
-            if bracket.expert == i:
+        for query, bracket in brackets.items():
+            if query.expert == experts[i]:
                 look = _look(bits, start, bracket)
                 assert look.at is not None
-                fits = rooms[n].take(look.at.size)
-                looks[n].append(look if fits else look._replace(bits=None, at=None))
+                fits = rooms[query].take(look.at.size)
+                looks[query].append(look if fits else look._replace(bits=None, at=None))
     return looks
 
 
