@@ -1,7 +1,8 @@
 """The plan: what will run, in order, with its price. One versioned MessagePack file.
 
-A plan depends on the spec, its parameters, the pinned facts of its sources and on what the store already
-holds; never on time, process or machine. Only plans are run.
+Which results a plan makes depends on the spec, its parameters, the pinned facts of its sources and on what
+the store already holds. Their prices depend on this machine too: on its processors, and on what steps before
+took on it. Neither depends on the time or the process. Only plans are run.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from fusec.compiler.cost import LOADING, Cost, Range, Rates, exactly
 from fusec.compiler.facts import SourceFacts, SourceRequest
 from fusec.compiler.files import UsedFile, used_files
 from fusec.compiler.identity import graph_ids, plan_id
-from fusec.compiler.ir import Call, Goal, Graph, Node
+from fusec.compiler.ir import Call, Graph, Node
 from fusec.compiler.irsteps import raise_step
 from fusec.compiler.irtext import read_ir, write_ir
 from fusec.compiler.measured import Measured
@@ -24,6 +25,7 @@ from fusec.compiler.methods.merge import Passes
 from fusec.compiler.packages import PackagePin
 from fusec.compiler.passes import OPTIONAL, Trace, optimize
 from fusec.compiler.passes.outline import Known, Outline, types_of
+from fusec.compiler.passes.reuse import missing
 from fusec.compiler.passes.share_scans import read_by_others
 from fusec.compiler.placement import Place
 from fusec.compiler.predicting import Basis
@@ -197,7 +199,7 @@ def make_plan(
         ),
         limits=_limits(typed, tasks, outline.wall, outline.undivided),
         passes=traces,
-        grade=_worst(graph, graph.goals),
+        grade=_worst(graph),
         rates=machines.rates_name,
         speeds=machines.speeds,
         target=_planned(target, machines),
@@ -319,9 +321,10 @@ def _limits(
     return tuple(found)
 
 
-def _worst(graph: Graph, goals: tuple[Goal, ...]) -> str:
-    """The weakest grade among the ancestors of the goals."""
-    return max((node.grade for node in graph.nodes.values()), key=GRADES.index, default="exact")
+def _worst(graph: Graph) -> str:
+    """The weakest grade among the ancestors of the goals; a graph may have more than those."""
+    needed = missing(graph, graph_ids(graph), ())
+    return max((graph.nodes[name].grade for name in needed), key=GRADES.index, default="exact")
 
 
 def encode_plan(plan: Plan) -> bytes:

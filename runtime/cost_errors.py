@@ -29,10 +29,11 @@ class VerbErrors(NamedTuple):
 
 
 def errors_by_verb(rows: Iterable[EstimateRow]) -> tuple[VerbErrors, ...]:
-    """By verb, in order of names; rows without a plan or without a time are left out."""
+    """By verb, in order of names; rows without planned or without taken time are left out."""
     by_verb: dict[str, list[EstimateRow]] = {}
     for row in rows:
-        if "range" in row.estimate and row.actual.get("seconds"):
+        _, likely, _ = row.estimate.get("range", (0, 0, 0))
+        if likely > 0 and row.actual.get("seconds"):
             by_verb.setdefault(row.verb, []).append(row)
     return tuple(_errors(verb, of) for verb, of in sorted(by_verb.items()))
 

@@ -81,7 +81,7 @@ PASSES: tuple[Pass, ...] = (
     _graph("push_filters", "exact", push_filters),
     _graph("order_filters", "exact", order_filters),
     _graph("prune_columns", "exact", prune_columns),
-    _graph("fold_merges", "numeric", fold_merges),
+    Pass("fold_merges", "numeric", fold_merges, rewritten),
     Pass("read_budget", "by request", divide, divided),
     Pass("reuse", "exact", look, looked),
     Pass("share_scans", "exact", gather, gathered),

@@ -3,8 +3,9 @@
 Fires where a merge has the result of another among its experts, over the same base, and both add fixed
 shares of what their experts changed: `B + w (B + c D - B)` is `B + w c D`. Each expert is then read once, and
 what stood between is neither written nor read. Changes rounding: the model between is no longer rounded to
-its dtype. Declines where something else needs the model between; for another base or another `keep`; for
-rules and budgets, which belong to one merge; and for methods whose coefficients follow from the tensors.
+its dtype. Declines where something else needs the model between, and where the store has it; for another
+base or another `keep`; for rules and budgets, which belong to one merge; and for methods whose coefficients
+follow from the tensors.
 """
 
 from __future__ import annotations
@@ -14,28 +15,30 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from fusec.compiler.identity import node_id
-from fusec.compiler.ir import Graph, Node, Ref, goal_refs
+from fusec.compiler.ir import Node, Ref
 from fusec.compiler.irsteps import lower_slots, raise_step
-from fusec.compiler.passes.outline import types_of
+from fusec.compiler.passes.outline import Known, Outline, types_of
 from fusec.compiler.reads.limits import has_budget
 from fusec.compiler.reads.planned import rests
+from fusec.compiler.rowpass import users as users_of
 from fusec.compiler.slots import Weighted
 from fusec.compiler.step import method_called
 from fusec.compiler.steps.merge import Merge
 from fusec.lang.types import Type
 
 
-def fold_merges(graph: Graph) -> Graph:
-    types, users = types_of(graph), _users(graph)
+def fold_merges(outline: Outline, known: Known) -> Outline:
+    graph = outline.graph
+    types, users = types_of(graph), users_of(graph)
     nodes: dict[str, Node] = {}
     ids: dict[str, str] = {}
     sums: dict[str, Merge] = {}
     for name, node in graph.nodes.items():
         merge = _as_sum(node, types)
         if merge is not None:
-            refs = (expert.input.ref.node for expert in merge.experts)
-            alone = [inner for inner in refs if inner in sums and users[inner] == {name}]
-            between = [inner for inner in alone if _alike(sums[inner], merge)]
+            refs = dict.fromkeys(expert.input.ref.node for expert in merge.experts)
+            alone = [inner for inner in refs if inner in sums and {*users[inner]} == {name}]
+            between = [i for i in alone if _alike(sums[i], merge) and ids[i] not in known.stored]
             if between:
                 merge = _folded(merge, {inner: sums[inner] for inner in between})
                 node = msgspec.structs.replace(node, slots=lower_slots(merge.order(ids)))
@@ -44,19 +47,9 @@ def fold_merges(graph: Graph) -> Graph:
             sums[name] = merge
         nodes[name] = node
         ids[name] = node_id(node, ids)
-    return graph if len(nodes) == len(graph.nodes) else graph.replace(nodes)
-
-
-def _users(graph: Graph) -> dict[str, set[str]]:
-    """Which nodes use each node; goals count as one user without a name."""
-    users: dict[str, set[str]] = {name: set() for name in graph.nodes}
-    for name, node in graph.nodes.items():
-        for ref in node.inputs:
-            users[ref.node].add(name)
-    for goal in graph.goals:
-        for ref in goal_refs(goal):
-            users[ref.node].add("")
-    return users
+    if len(nodes) == len(graph.nodes):
+        return outline
+    return msgspec.structs.replace(outline, graph=graph.replace(nodes))
 
 
 def _as_sum(node: Node, types: Mapping[Ref, Type]) -> Merge | None:

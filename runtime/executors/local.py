@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -196,6 +197,7 @@ class _Run:
         present = self.making.present()
         everything = "prune_goals" in self.plan.without
         needed = missing(self.graph, self.making.ids, present, everything=everything)
+        self._require_counted(needed)
         in_place = scanned(self.graph)
         require_packages(pin for name in needed for pin in self.graph.nodes[name].packages)
         for name, source in self.making.sources.items():
@@ -211,6 +213,16 @@ class _Run:
                     self.making.compute([self.graph.nodes[one] for one in self._with(name) if one in needed])
             elif self.making.ids[name] in present and name not in in_place:
                 self.making.reuse(node)
+
+    def _require_counted(self, needed: Collection[str]) -> None:
+        """A budget holds for what its plan has counted, so a result that was there then has to be there."""
+        states = {task.name: task.state for task in self.plan.tasks}
+        lost = [name for name in self.graph.nodes if name in needed and states[name] == "stored"]
+        if lost and self.plan.limits and self.options.limits:
+            raise RunError(
+                f"`{lost[0]}` left the store since {self.plan.spec} was planned, and its budget counts on it",
+                hint="plan again: the results that are there count, and the others are priced",
+            )
 
     def _with(self, name: str) -> tuple[str, ...]:
         """The nodes that are done at once with one of them."""

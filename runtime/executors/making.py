@@ -146,7 +146,9 @@ class Making:
             self._remember(nodes, time.monotonic() - begin, loads.seconds())
 
     def _remember(self, nodes: Sequence[Node], seconds: float, loading: float) -> None:
-        """Tell later plans what nodes took that were made at once."""
+        """Tell later plans what nodes took that were made at once, if this one had expected to make them."""
+        if any(self.tasks[node.name].state == "stored" for node in nodes):
+            return
         amounts = Counter[str]()
         for node in nodes:
             amounts.update(self.records[node.name].actual)

@@ -198,3 +198,25 @@ def test_a_merge_is_stopped_while_it_reads(family_bench: Any, merge_spec: str) -
         assert limit.used == limit.estimated
     finally:
         store.close()
+
+
+def test_a_result_that_the_plan_counted_on_has_to_be_there(desk: Desk) -> None:
+    """Made again it would cost what the budget has not counted."""
+    made = desk.run().manifest
+    store = Store(desk.folder / ".fusec")
+    try:
+        session = Session(desk.folder / "spec.fuse")
+        plan = prepare(session, session.check(), store).plan
+        for node in made.nodes:
+            if store.has(node.id):
+                store.discard(node.id)
+        with pytest.raises(RunError, match=r"left the store since .* was planned"):
+            run_plan(plan, store, desk.folder, Options())
+        without = msgspec.structs.replace(plan, limits=())
+        assert (
+            run_plan(without, store, desk.folder, Options()).manifest.semantic_digest == made.semantic_digest
+        )
+        rows = store.catalog.estimates()
+        assert all(row.estimate["range"][1] > 0 for row in rows), "a step that nobody priced teaches nothing"
+    finally:
+        store.close()
