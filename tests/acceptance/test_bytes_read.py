@@ -180,3 +180,29 @@ def test_past_the_cache_the_disk_gives_the_same_bytes(large: Desk) -> None:
     assert ledger <= kernel <= ledger + base + 8_000_000
     if fetched(models) > base:  # of the base, what nothing changes is copied through the cache
         pytest.skip(f"{large.folder} is on a file system whose cache cannot be left out")
+
+
+@pytest.mark.slow
+def test_past_the_cache_a_budget_is_kept_too(desk: Desk) -> None:
+    """Models so large that what else the process reads of the disk, some megabytes, is little beside a share.
+
+    Blocks are large too: parts of pages, and reads of few pages, come through the cache.
+    """
+    block = 1 << 20
+    write_family(desk.folder, len(EXPERTS), shape_of(150), plant=Plant(block_bytes=2 * block, frozen=0.1))
+    desk.analyze(block=block)
+    models = [desk.folder / name for name in ("base", *EXPERTS)]
+    require_a_counting_disk(next(models[0].glob("*.safetensors")))
+    desk.spec(EXPERTS, expert_reads="0 B", block=block)
+    assert desk.python(PROGRAM).returncode == 0  # base and code are in the page cache now
+    desk.spec(EXPERTS, expert_reads="20%", block=block)
+    for model in models[1:]:
+        evict(model)
+    done = desk.python(PROGRAM)
+    assert done.returncode == 0, done.stderr
+    kernel, ledger = (int(float(word)) for word in done.stdout.split()[1:4:2])
+    base, full = stored_bytes(models[0]), sum(map(stored_bytes, models[1:]))
+    assert 0.18 * full < ledger <= 0.2 * full
+    assert ledger <= kernel <= ledger + base + 8_000_000, "the base may have left the cache"
+    if fetched(models[1:]) > ledger // 4:
+        pytest.skip(f"{desk.folder} is on a file system whose cache cannot be left out")
